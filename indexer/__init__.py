@@ -1,0 +1,1 @@
+"""Reads a folder of music and writes it into a Segue library."""

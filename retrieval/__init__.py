@@ -1,0 +1,1 @@
+"""Segue: self-hosted music retrieval over words, sound and vectors."""

@@ -1,0 +1,1 @@
+"""Bounded decoding: the only place bytes become sound."""

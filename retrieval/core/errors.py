@@ -1,0 +1,146 @@
+"""The one error hierarchy.
+
+::
+
+    SegueError                 kind and reasons
+    ├── InvalidInputError      INVALID_ARGUMENT: INVALID_REQUEST, INVALID_FILTER,
+    │   │                      INVALID_VECTOR, INVALID_FIELD, INVALID_PAGE_TOKEN,
+    │   │                      INVALID_SETTING
+    │   └── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
+    │                          AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
+    │                          AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT
+    ├── NotFoundError          NOT_FOUND: TRACK_NOT_FOUND, SEGMENT_NOT_FOUND
+    ├── PreconditionError      FAILED_PRECONDITION: SPACE_UNAVAILABLE, REVISION_MISMATCH,
+    │                          LIBRARY_MISSING, MODEL_MISSING, FIELD_TYPE_CONFLICT
+    ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT
+    ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE
+    ├── DeadlineError          DEADLINE_EXCEEDED
+    ├── CancelledError         CANCELLED
+    ├── AuthenticationError    UNAUTHENTICATED
+    └── InternalError          INTERNAL
+
+The *kind* alone decides the gRPC status (``retrieval.service``) and the exit code
+(``retrieval.cli``); the *reason* is the stable machine-readable code that travels in
+``google.rpc.ErrorInfo`` and in ``--json`` reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import ClassVar
+
+
+class ErrorKind(Enum):
+    """What class of failure an error is; names follow the canonical gRPC codes."""
+
+    INVALID_ARGUMENT = "invalid argument"
+    NOT_FOUND = "not found"
+    FAILED_PRECONDITION = "failed precondition"
+    UNAVAILABLE = "unavailable"
+    RESOURCE_EXHAUSTED = "resource exhausted"
+    DEADLINE_EXCEEDED = "deadline exceeded"
+    CANCELLED = "cancelled"
+    UNAUTHENTICATED = "unauthenticated"
+    INTERNAL = "internal"
+
+
+class SegueError(Exception):
+    """Base of every error Segue raises on purpose.
+
+    Attributes:
+        reason: Stable UPPER_SNAKE code, one of those drawn in the module docstring.
+        message: One sentence that names the field, file or setting and, if there is one, the fix.
+        metadata: Small string pairs for machines (the field, the limit, the spaces there are).
+    """
+
+    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
+    default_reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+        self.metadata: dict[str, str] = dict(metadata or {})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process boundaries (decoder children, the store's owner process).
+        return (_rebuild, (type(self), self.message, self.reason, self.metadata))
+
+
+def _rebuild(
+    cls: type[SegueError], message: str, reason: str, metadata: dict[str, str]
+) -> SegueError:
+    return cls(message, reason=reason, metadata=metadata)
+
+
+class InvalidInputError(SegueError):
+    """The caller sent something that can never work; the message names the field."""
+
+    kind = ErrorKind.INVALID_ARGUMENT
+    default_reason = "INVALID_REQUEST"
+
+
+class AudioError(InvalidInputError):
+    """A file or upload that is not usable audio within the limits."""
+
+    default_reason = "AUDIO_UNREADABLE"
+
+
+class NotFoundError(SegueError):
+    """The named track or segment is not in the library."""
+
+    kind = ErrorKind.NOT_FOUND
+    default_reason = "TRACK_NOT_FOUND"
+
+
+class PreconditionError(SegueError):
+    """The request is well formed, but this library or machine is not in the state it needs."""
+
+    kind = ErrorKind.FAILED_PRECONDITION
+    default_reason = "SPACE_UNAVAILABLE"
+
+
+class StoreError(SegueError):
+    """The vector store cannot be reached or opened; trying again later may help."""
+
+    kind = ErrorKind.UNAVAILABLE
+    default_reason = "STORE_UNAVAILABLE"
+
+
+class BusyError(SegueError):
+    """A bounded queue or size limit is full; retry after a pause."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+    default_reason = "QUEUE_FULL"
+
+
+class DeadlineError(SegueError):
+    """The caller's deadline passed, or is too close for the work to finish."""
+
+    kind = ErrorKind.DEADLINE_EXCEEDED
+    default_reason = "DEADLINE_EXCEEDED"
+
+
+class CancelledError(SegueError):
+    """The caller went away before the answer was ready."""
+
+    kind = ErrorKind.CANCELLED
+    default_reason = "CANCELLED"
+
+
+class AuthenticationError(SegueError):
+    """The bearer token is missing or wrong."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    default_reason = "UNAUTHENTICATED"
+
+
+class InternalError(SegueError):
+    """A defect of ours: the client sees only an id, the log has the rest."""

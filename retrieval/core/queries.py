@@ -1,0 +1,227 @@
+"""Requests and answers of a library, the same in process and over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from retrieval.core.filters import Filter
+from retrieval.core.payload import Scalar
+from retrieval.core.tracks import Span, Track
+
+MAX_LIMIT = 1_000
+MAX_OFFSET = 10_000
+MAX_QUERIES = 16
+MAX_TEXT_QUERY = 4_096
+MAX_AUDIO_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """Words: a title, a name, or a description."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioQuery:
+    """An encoded sound file (WAV, FLAC, MP3, OGG/Opus, M4A/AAC, AIFF), hostile until decoded."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrackQuery:
+    """More like this track, which is left out of the answer."""
+
+    track_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentQuery:
+    """More like this time span of a track: the stored segments that overlap it, averaged."""
+
+    track_id: str
+    span: Span
+
+
+class Scaling(Enum):
+    """Units in which a weighted-Euclidean distance is taken."""
+
+    STANDARDISED = "standardised"
+    """Each dimension divided by the library's standard deviation (the default)."""
+    RAW = "raw"
+    """The dimensions as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """A ready-made vector in one space.
+
+    Attributes:
+        values: Always in the space's own (raw) units, whatever the scaling.
+        space: Name of the space, or None if exactly one dense space of the library has this length.
+        scaling: Weighted-Euclidean spaces only.
+        weights: One weight >= 0 per dimension, by name or by index as text; others keep 1.
+        dims: Names of the dimensions to compare, or the preset ``("VA",)`` for arousal and valence;
+            empty means all.
+    """
+
+    values: tuple[float, ...]
+    space: str | None = None
+    scaling: Scaling = Scaling.STANDARDISED
+    weights: Mapping[str, float] = field(default_factory=dict)
+    dims: tuple[str, ...] = ()
+
+
+Query = TextQuery | AudioQuery | TrackQuery | SegmentQuery | VectorQuery
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedQuery:
+    """One query of a search.
+
+    Attributes:
+        query: The query.
+        weight: Its share in the fusion, > 0.
+        spaces: Names of the spaces to ask; empty means every space that can take this query.
+    """
+
+    query: Query
+    weight: float = 1.0
+    spaces: tuple[str, ...] = ()
+
+
+class FusionMethod(Enum):
+    """How several rankings become one."""
+
+    RRF = "rrf"
+    """Reciprocal rank fusion: sum of weight / (k + rank), rank from 1 (Cormack et al. 2009)."""
+    WEIGHTED_SCORE = "weighted_score"
+    """Weighted sum of scores, each ranking scaled to 0..1 by its own minimum and maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Fusion method; ``k`` is the RRF constant, >= 1."""
+
+    method: FusionMethod = FusionMethod.RRF
+    k: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search.
+
+    Attributes:
+        queries: 1 to 16.
+        filter: Applies to every query.
+        limit: Hits wanted, 1 to 1000.
+        offset: Hits to skip, 0 to 10000; set from a page token on the wire.
+        segments: Best segments to return per hit, 0 to 20.
+        fusion: Used when there is more than one ranking.
+        payload_fields: Payload fields to return; None means all, empty none.
+    """
+
+    queries: tuple[WeightedQuery, ...]
+    filter: Filter | None = None
+    limit: int = 10
+    offset: int = 0
+    segments: int = 3
+    fusion: Fusion = Fusion()
+    payload_fields: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendRequest:
+    """Similar tracks from examples, which are left out of the answer.
+
+    In every asked space the probe is ``2 * mean(positive) - mean(negative)``, or the mean of the
+    positives where there are no negatives.
+
+    Attributes:
+        positive: Track ids, 1 to 64.
+        negative: Track ids, 0 to 64.
+        spaces: Dense spaces to ask; empty means all of the library.
+    """
+
+    positive: tuple[str, ...]
+    negative: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+    filter: Filter | None = None
+    limit: int = 10
+    offset: int = 0
+    segments: int = 3
+    fusion: Fusion = Fusion()
+    payload_fields: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHit:
+    """One of a hit's best time spans; score as in ``Evidence``."""
+
+    span: Span
+    score: float
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a track is a hit: its place in one ranking.
+
+    Attributes:
+        query: Index of the query in the request.
+        space: The space asked.
+        rank: From 1.
+        score: The space's own score, higher is better (cosine, BM25, or -distance).
+        distance: The distance in weighted-Euclidean spaces, else None.
+    """
+
+    query: int
+    space: str
+    rank: int
+    score: float
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A track with score, best segments and why.
+
+    Attributes:
+        track: Its payload holds the fields that were asked for.
+        score: The single ranking's own score, or the fused score of several.
+        segments: Best first.
+        evidence: One entry per ranking the track was in.
+    """
+
+    track: Track
+    score: float
+    segments: tuple[SegmentHit, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    """Hits, best first; ``more`` is True if another page may have some."""
+
+    hits: tuple[Hit, ...]
+    took_ms: float
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPage:
+    """A page of tracks in id order; ``next_after`` is the id to continue from, None at the end."""
+
+    tracks: tuple[Track, ...]
+    next_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """How many tracks have this value in the field asked for."""
+
+    value: Scalar
+    count: int

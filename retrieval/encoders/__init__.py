@@ -1,0 +1,1 @@
+"""Encoders: one file each, behind one protocol and one registry."""

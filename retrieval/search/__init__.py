@@ -1,0 +1,1 @@
+"""The query path: validate, plan, encode, search, fuse, present."""

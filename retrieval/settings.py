@@ -1,0 +1,45 @@
+"""Settings: environment variables ``SEGUE_…``, overridden by command-line options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that decides where a library lives and how it is served.
+
+    Each field reads the environment variable ``SEGUE_<NAME>``. Secrets print as asterisks.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SEGUE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("segue", appauthor=False))
+    """Folder of the embedded store and of the indexer's manifests."""
+    library: str = Field(default="music", pattern=r"^[a-z][a-z0-9_-]{0,47}$")
+    """Name of the library: a folder of the data folder, or the prefix of a server's collections."""
+    qdrant_url: str | None = None
+    """``http(s)://host:6334`` of a Qdrant server's gRPC port; unset means the embedded store."""
+    qdrant_api_key: SecretStr | None = None
+    qdrant_timeout: float = Field(default=30.0, gt=0)
+    """Seconds."""
+
+    max_duration: float = Field(default=6 * 3600.0, gt=0)
+    """Longest file to index, in seconds."""
+    max_upload_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    max_upload_duration: float = Field(default=600.0, gt=0)
+    """Longest sound of a query, in seconds; longer ones are refused."""
+
+    token: SecretStr | None = None
+    """Bearer token that every call to the service must carry; unset means none."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """Certificate authority for client certificates; set it to require them (mTLS)."""
+    max_concurrent: int = Field(default=64, ge=1)
+    """Requests in work or waiting, per service; more are refused with RESOURCE_EXHAUSTED."""
+    drain_seconds: float = Field(default=20.0, ge=0)
+    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")

@@ -1,0 +1,1 @@
+"""Vector stores behind one protocol; the only modules that know Qdrant."""
