@@ -14,7 +14,7 @@ Scalar = str | int | float | bool
 PayloadValue = Scalar | tuple[Scalar, ...]
 Payload = Mapping[str, PayloadValue]
 
-FIELD_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+FIELD_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\Z")
 MAX_TEXT = 4_096
 MAX_VALUES = 1_024
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retrieval.core.errors import InvalidInputError
 
-SPACE_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,47}$")
+SPACE_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,47}\Z")
 MAX_DIM = 65_536
 
 

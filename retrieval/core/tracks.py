@@ -10,7 +10,7 @@ from retrieval.core.errors import InvalidInputError
 from retrieval.core.payload import Field, Payload
 from retrieval.core.spaces import EmbeddingSpace, Statistics, Vector
 
-TRACK_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+TRACK_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 
 
 def check_track_id(track_id: str, *, where: str = "track") -> str:
