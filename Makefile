@@ -1,29 +1,60 @@
-PYTHON ?= python3
+# Two commands are all a newcomer needs: `make demo` and `make test`. Each makes what it needs.
+
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUFF := $(BIN)/ruff
+
+# The first Python >= 3.11 there is, or the one in PYTHON=…; asked only when a recipe needs it.
+FIND_PYTHON = for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v "$$p"; exit 0; }; done; exit 1
+
+# Tests run on the cores there are, but each of them holds a store and a model of its own.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$(( n < 8 ? n : 8 )))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow bench lint format proto constraints clean
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
 
-# Re-made only when what is to be installed changes, so that a second run starts at once.
-$(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+# One stamp per set of extras, re-made only when what is to be installed changes, so that a second
+# run starts at once. A kernel lock keeps two makes from installing at the same time.
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	@python="$$($(FIND_PYTHON))" || { \
+		echo "Segue needs Python 3.11 or newer with venv; this machine's python3 is:" \
+		     "$$(python3 --version 2>&1). Install one, or say which: make PYTHON=/path/to/python3" >&2; \
+		exit 1; }; \
+	"$$python" .ci/install.py $(VENV) $* && touch $@
 
-test: $(STAMP) ## lint and run the tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+demo: $(VENV)/.installed-base ## render a small library, index it, serve it, query it over gRPC
+	@$(BIN)/segue demo
+
+test: $(VENV)/.installed-dev lint ## lint, check types and layers, and run the tests
+	$(BIN)/pytest -n $(JOBS) -m 'not slow'
+
+test-slow: $(VENV)/.installed-dev ## run the tests that take minutes
+	$(BIN)/pytest -n $(JOBS) -m slow
+
+bench: $(VENV)/.installed-bench ## print the benchmarks; SECTION=wire|indexing|engines|updates for one
+	@$(BIN)/python -m tests.bench $(SECTION)
+
+lint: $(VENV)/.installed-dev ## check style, types and layers
+	$(RUFF) check .
+	$(RUFF) format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/pytest -n 4 -m 'not slow'
+	$(BIN)/lint-imports --no-logo
 
-proto: $(STAMP) ## regenerate the protobuf code
-	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --grpc_python_out=. --pyi_out=. protos/retrieval/api/v1/*.proto
+format: $(VENV)/.installed-dev ## put the code in its standard form
+	$(RUFF) check --fix .
+	$(RUFF) format .
+
+proto: $(VENV)/.installed-dev ## regenerate the protobuf code
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --grpc_python_out=. --pyi_out=. \
+		protos/retrieval/api/v1/*.proto
+
+constraints: $(VENV)/.installed-dev ## pin the newest versions that fit pyproject.toml
+	$(BIN)/python .ci/constraints.py
 
 clean: ## remove what make created
-	rm -rf $(VENV) .demo build dist *.egg-info
+	rm -rf $(VENV) $(VENV).lock .demo build dist *.egg-info .*_cache .hypothesis

@@ -1,0 +1,44 @@
+"""Make a virtual environment and install Segue into it, with pinned versions.
+
+Usage: python install.py VENV EXTRA, where EXTRA is an extra of pyproject.toml, or "base" for none.
+Runs on any Python >= 3.11 with nothing installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main(venv: Path, extra: str) -> int:
+    with Path(f"{venv}.lock").open("w") as lock:
+        # Held until this process ends, however it ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        python = venv / "bin" / "python"
+        if not works(python):
+            print(f"Making {venv} with Python {sys.version.split()[0]}", flush=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+        what = "." if extra == "base" else f".[{extra}]"
+        print(f"Installing {what} into {venv} (once; needs a package index)", flush=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*pip, "-c", "constraints.txt", "-e", what], check=False)
+        if done.returncode:
+            print("Could not install: the lines above say why.", file=sys.stderr)
+            return 1
+        if extra != "base":
+            # Every extra holds the base.
+            (venv / ".installed-base").touch()
+    return 0
+
+
+def works(python: Path) -> bool:
+    """Whether the environment's own Python starts; not so if it or the checkout has moved."""
+    if not python.exists():
+        return False
+    return subprocess.run([str(python), "-m", "pip", "-V"], capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
