@@ -52,16 +52,18 @@ class GetTrackResponse(_message.Message):
     def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ...) -> None: ...
 
 class ListTracksRequest(_message.Message):
-    __slots__ = ("filter", "page_size", "page_token", "read_mask")
+    __slots__ = ("filter", "page_size", "page_token", "after", "read_mask")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     filter: _types_pb2.Filter
     page_size: int
     page_token: str
+    after: str
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., after: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ListTracksResponse(_message.Message):
     __slots__ = ("tracks", "next_page_token")
@@ -112,16 +114,16 @@ class ListEmbeddingSpacesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class SpaceStatus(_message.Message):
-    __slots__ = ("space", "tracks", "statistics", "encoder")
+    __slots__ = ("space", "track_count", "statistics", "encoder_available")
     SPACE_FIELD_NUMBER: _ClassVar[int]
-    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    TRACK_COUNT_FIELD_NUMBER: _ClassVar[int]
     STATISTICS_FIELD_NUMBER: _ClassVar[int]
-    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     space: _types_pb2.EmbeddingSpace
-    tracks: int
+    track_count: int
     statistics: _types_pb2.Statistics
-    encoder: bool
-    def __init__(self, space: _Optional[_Union[_types_pb2.EmbeddingSpace, _Mapping]] = ..., tracks: _Optional[int] = ..., statistics: _Optional[_Union[_types_pb2.Statistics, _Mapping]] = ..., encoder: bool = ...) -> None: ...
+    encoder_available: bool
+    def __init__(self, space: _Optional[_Union[_types_pb2.EmbeddingSpace, _Mapping]] = ..., track_count: _Optional[int] = ..., statistics: _Optional[_Union[_types_pb2.Statistics, _Mapping]] = ..., encoder_available: bool = ...) -> None: ...
 
 class ListEmbeddingSpacesResponse(_message.Message):
     __slots__ = ("spaces",)
@@ -146,10 +148,10 @@ class BatchDeleteTracksRequest(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BatchDeleteTracksResponse(_message.Message):
-    __slots__ = ("deleted",)
-    DELETED_FIELD_NUMBER: _ClassVar[int]
-    deleted: int
-    def __init__(self, deleted: _Optional[int] = ...) -> None: ...
+    __slots__ = ("deleted_count",)
+    DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    deleted_count: int
+    def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
 
 class DeclareSpacesRequest(_message.Message):
     __slots__ = ("spaces", "fields")
@@ -231,14 +233,18 @@ class TrackUpdate(_message.Message):
     def __init__(self, name: _Optional[str] = ..., payload: _Optional[_Mapping[str, _types_pb2.Value]] = ..., vectors: _Optional[_Mapping[str, _types_pb2.Vector]] = ...) -> None: ...
 
 class WriteTracksRequest(_message.Message):
-    __slots__ = ("records",)
+    __slots__ = ("more_segments", "records")
+    MORE_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    more_segments: _containers.RepeatedCompositeFieldContainer[SegmentRecord]
     records: _containers.RepeatedCompositeFieldContainer[TrackRecord]
-    def __init__(self, records: _Optional[_Iterable[_Union[TrackRecord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, more_segments: _Optional[_Iterable[_Union[SegmentRecord, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[TrackRecord, _Mapping]]] = ...) -> None: ...
 
 class WriteTracksResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("written_count",)
+    WRITTEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    written_count: int
+    def __init__(self, written_count: _Optional[int] = ...) -> None: ...
 
 class UpdateTracksRequest(_message.Message):
     __slots__ = ("updates",)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LibraryServiceStub(object):
-    """What a library holds, and how writers add to it.
+    """Reads, describes and changes the one library this service serves.
     """
 
     def __init__(self, channel):
@@ -80,7 +80,7 @@ class LibraryServiceStub(object):
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeclareSpacesRequest.SerializeToString,
                 response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeclareSpacesResponse.FromString,
                 _registered_method=True)
-        self.WriteTracks = channel.unary_unary(
+        self.WriteTracks = channel.stream_unary(
                 '/retrieval.api.v1.LibraryService/WriteTracks',
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteTracksRequest.SerializeToString,
                 response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteTracksResponse.FromString,
@@ -108,11 +108,12 @@ class LibraryServiceStub(object):
 
 
 class LibraryServiceServicer(object):
-    """What a library holds, and how writers add to it.
+    """Reads, describes and changes the one library this service serves.
     """
 
     def GetLibrary(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What the library is made of. FAILED_PRECONDITION (LIBRARY_MISSING) before anything is indexed.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -124,31 +125,36 @@ class LibraryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListTracks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Tracks in a stable order. Deletions between pages never break the walk.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountTracks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Exact number of tracks that pass a filter.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Facets(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Values of a field with their exact track counts, most frequent first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEmbeddingSpaces(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The spaces of the library, and which of them this service can encode queries for.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTrack(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes a track with its segments; NOT_FOUND if there is none. The sound file stays.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -160,20 +166,26 @@ class LibraryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeclareSpaces(self, request, context):
-        """Ingestion, for `segue index --address`: the service owns the store, the caller encodes.
+        """The rest is for ingestion (`segue index --address`): the service owns the store, the caller
+        decodes and encodes. Every call returns once its effect would survive a killed process.
+
+        Creates the library if need be, and adds the spaces and fields it lacks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def WriteTracks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def WriteTracks(self, request_iterator, context):
+        """Writes whole tracks; writing one again changes nothing. Records are written while the stream
+        is read, so a failed call may have written some of them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTracks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes payloads and some vectors, for a rename or a retag.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -185,13 +197,15 @@ class LibraryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RefitSpace(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Fits and freezes the statistics of a space on the tracks the library holds now.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OptimizeLibrary(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Builds indexes for what was written. Queries go on meanwhile.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -244,7 +258,7 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeclareSpacesRequest.FromString,
                     response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeclareSpacesResponse.SerializeToString,
             ),
-            'WriteTracks': grpc.unary_unary_rpc_method_handler(
+            'WriteTracks': grpc.stream_unary_rpc_method_handler(
                     servicer.WriteTracks,
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteTracksRequest.FromString,
                     response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteTracksResponse.SerializeToString,
@@ -278,7 +292,7 @@ def add_LibraryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LibraryService(object):
-    """What a library holds, and how writers add to it.
+    """Reads, describes and changes the one library this service serves.
     """
 
     @staticmethod
@@ -525,7 +539,7 @@ class LibraryService(object):
             _registered_method=True)
 
     @staticmethod
-    def WriteTracks(request,
+    def WriteTracks(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -535,8 +549,8 @@ class LibraryService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_unary(
+            request_iterator,
             target,
             '/retrieval.api.v1.LibraryService/WriteTracks',
             retrieval_dot_api_dot_v1_dot_library__pb2.WriteTracksRequest.SerializeToString,

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from retrieval.api.v1 import types_pb2 as retrieval_dot_api_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dretrieval/api/v1/search.proto\x12\x10retrieval.api.v1\x1a google/protobuf/field_mask.proto\x1a\x1cretrieval/api/v1/types.proto\"\xd5\x01\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05track\x18\x03 \x01(\tH\x00\x12\x31\n\x07segment\x18\x04 \x01(\x0b\x32\x1e.retrieval.api.v1.SegmentQueryH\x00\x12/\n\x06vector\x18\x05 \x01(\x0b\x32\x1d.retrieval.api.v1.VectorQueryH\x00\x12\x13\n\x06weight\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06spaces\x18\x07 \x03(\tB\x06\n\x04kindB\t\n\x07_weight\"C\n\x0cSegmentQuery\x12\r\n\x05track\x18\x01 \x01(\t\x12$\n\x04span\x18\x02 \x01(\x0b\x32\x16.retrieval.api.v1.Span\"\xd3\x01\n\x0bVectorQuery\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12\r\n\x05space\x18\x02 \x01(\t\x12*\n\x07scaling\x18\x03 \x01(\x0e\x32\x19.retrieval.api.v1.Scaling\x12;\n\x07weights\x18\x04 \x03(\x0b\x32*.retrieval.api.v1.VectorQuery.WeightsEntry\x12\x0c\n\x04\x64ims\x18\x05 \x03(\t\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"N\n\x06\x46usion\x12.\n\x06method\x18\x01 \x01(\x0e\x32\x1e.retrieval.api.v1.FusionMethod\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"\x87\x02\n\rSearchRequest\x12(\n\x07queries\x18\x01 \x03(\x0b\x32\x17.retrieval.api.v1.Query\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x15\n\x08segments\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\x06 \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0b\n\t_segments\"f\n\x12SearchAudioRequest\x12\x37\n\x07options\x18\x01 \x01(\x0b\x32$.retrieval.api.v1.SearchAudioOptionsH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"v\n\x12SearchAudioOptions\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.retrieval.api.v1.SearchRequest\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06spaces\x18\x03 \x03(\tB\t\n\x07_weight\"\x94\x02\n\x10RecommendRequest\x12\x10\n\x08positive\x18\x01 \x03(\t\x12\x10\n\x08negative\x18\x02 \x03(\t\x12\x0e\n\x06spaces\x18\x03 \x03(\t\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x15\n\x08segments\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\x08 \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\t \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0b\n\t_segments\"P\n\nSegmentHit\x12$\n\x04span\x18\x01 \x01(\x0b\x32\x16.retrieval.api.v1.Span\x12\r\n\x05score\x18\x02 \x01(\x01\x12\r\n\x05space\x18\x03 \x01(\t\"i\n\x08\x45vidence\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\x08\x64istance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_distance\"\x9a\x01\n\x03Hit\x12&\n\x05track\x18\x01 \x01(\x0b\x32\x17.retrieval.api.v1.Track\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x08segments\x18\x03 \x03(\x0b\x32\x1c.retrieval.api.v1.SegmentHit\x12,\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.Evidence\"_\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\"b\n\x11RecommendResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01*M\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x18\n\x14SCALING_STANDARDISED\x10\x01\x12\x0f\n\x0bSCALING_RAW\x10\x02*f\n\x0c\x46usionMethod\x12\x1d\n\x19\x46USION_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46USION_METHOD_RRF\x10\x01\x12 \n\x1c\x46USION_METHOD_WEIGHTED_SCORE\x10\x02\x32\x8b\x02\n\rSearchService\x12K\n\x06Search\x12\x1f.retrieval.api.v1.SearchRequest\x1a .retrieval.api.v1.SearchResponse\x12W\n\x0bSearchAudio\x12$.retrieval.api.v1.SearchAudioRequest\x1a .retrieval.api.v1.SearchResponse(\x01\x12T\n\tRecommend\x12\".retrieval.api.v1.RecommendRequest\x1a#.retrieval.api.v1.RecommendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dretrieval/api/v1/search.proto\x12\x10retrieval.api.v1\x1a google/protobuf/field_mask.proto\x1a\x1cretrieval/api/v1/types.proto\"\xd5\x01\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05track\x18\x03 \x01(\tH\x00\x12\x31\n\x07segment\x18\x04 \x01(\x0b\x32\x1e.retrieval.api.v1.SegmentQueryH\x00\x12/\n\x06vector\x18\x05 \x01(\x0b\x32\x1d.retrieval.api.v1.VectorQueryH\x00\x12\x13\n\x06weight\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06spaces\x18\x07 \x03(\tB\x06\n\x04kindB\t\n\x07_weight\"C\n\x0cSegmentQuery\x12\r\n\x05track\x18\x01 \x01(\t\x12$\n\x04span\x18\x02 \x01(\x0b\x32\x16.retrieval.api.v1.Span\"\xd3\x01\n\x0bVectorQuery\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12\r\n\x05space\x18\x02 \x01(\t\x12*\n\x07scaling\x18\x03 \x01(\x0e\x32\x19.retrieval.api.v1.Scaling\x12;\n\x07weights\x18\x04 \x03(\x0b\x32*.retrieval.api.v1.VectorQuery.WeightsEntry\x12\x0c\n\x04\x64ims\x18\x05 \x03(\t\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"N\n\x06\x46usion\x12.\n\x06method\x18\x01 \x01(\x0e\x32\x1e.retrieval.api.v1.FusionMethod\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"\x9d\x02\n\rSearchRequest\x12(\n\x07queries\x18\x01 \x03(\x0b\x32\x17.retrieval.api.v1.Query\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0c\n\x04skip\x18\x05 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\x07 \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0f\n\r_max_segments\"\x7f\n\x12SearchAudioRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32\x1f.retrieval.api.v1.SearchRequestH\x00\x12-\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1c.retrieval.api.v1.AudioChunkH\x00\x42\x06\n\x04part\")\n\nAudioChunk\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xaa\x02\n\x10RecommendRequest\x12\x10\n\x08positive\x18\x01 \x03(\t\x12\x10\n\x08negative\x18\x02 \x03(\t\x12\x0e\n\x06spaces\x18\x03 \x03(\t\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\t \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0f\n\r_max_segments\"P\n\nSegmentHit\x12$\n\x04span\x18\x01 \x01(\x0b\x32\x16.retrieval.api.v1.Span\x12\r\n\x05score\x18\x02 \x01(\x01\x12\r\n\x05space\x18\x03 \x01(\t\"i\n\x08\x45vidence\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\x08\x64istance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_distance\"\x9a\x01\n\x03Hit\x12&\n\x05track\x18\x01 \x01(\x0b\x32\x17.retrieval.api.v1.Track\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x08segments\x18\x03 \x03(\x0b\x32\x1c.retrieval.api.v1.SegmentHit\x12,\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.Evidence\"_\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\"d\n\x13SearchAudioResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\"b\n\x11RecommendResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01*M\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x18\n\x14SCALING_STANDARDISED\x10\x01\x12\x0f\n\x0bSCALING_RAW\x10\x02*f\n\x0c\x46usionMethod\x12\x1d\n\x19\x46USION_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46USION_METHOD_RRF\x10\x01\x12 \n\x1c\x46USION_METHOD_WEIGHTED_SCORE\x10\x02\x32\x9f\x02\n\rSearchService\x12P\n\x06Search\x12\x1f.retrieval.api.v1.SearchRequest\x1a .retrieval.api.v1.SearchResponse\"\x03\x90\x02\x01\x12\x61\n\x0bSearchAudio\x12$.retrieval.api.v1.SearchAudioRequest\x1a%.retrieval.api.v1.SearchAudioResponse\"\x03\x90\x02\x01(\x01\x12Y\n\tRecommend\x12\".retrieval.api.v1.RecommendRequest\x1a#.retrieval.api.v1.RecommendResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VECTORQUERY_WEIGHTSENTRY']._loaded_options = None
   _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_options = b'8\001'
-  _globals['_SCALING']._serialized_start=2006
-  _globals['_SCALING']._serialized_end=2083
-  _globals['_FUSIONMETHOD']._serialized_start=2085
-  _globals['_FUSIONMETHOD']._serialized_end=2187
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\220\002\001'
+  _globals['_SEARCHSERVICE'].methods_by_name['SearchAudio']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['SearchAudio']._serialized_options = b'\220\002\001'
+  _globals['_SEARCHSERVICE'].methods_by_name['Recommend']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['Recommend']._serialized_options = b'\220\002\001'
+  _globals['_SCALING']._serialized_start=2100
+  _globals['_SCALING']._serialized_end=2177
+  _globals['_FUSIONMETHOD']._serialized_start=2179
+  _globals['_FUSIONMETHOD']._serialized_end=2281
   _globals['_QUERY']._serialized_start=116
   _globals['_QUERY']._serialized_end=329
   _globals['_SEGMENTQUERY']._serialized_start=331
@@ -50,23 +56,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FUSION']._serialized_start=614
   _globals['_FUSION']._serialized_end=692
   _globals['_SEARCHREQUEST']._serialized_start=695
-  _globals['_SEARCHREQUEST']._serialized_end=958
-  _globals['_SEARCHAUDIOREQUEST']._serialized_start=960
-  _globals['_SEARCHAUDIOREQUEST']._serialized_end=1062
-  _globals['_SEARCHAUDIOOPTIONS']._serialized_start=1064
-  _globals['_SEARCHAUDIOOPTIONS']._serialized_end=1182
-  _globals['_RECOMMENDREQUEST']._serialized_start=1185
-  _globals['_RECOMMENDREQUEST']._serialized_end=1461
-  _globals['_SEGMENTHIT']._serialized_start=1463
-  _globals['_SEGMENTHIT']._serialized_end=1543
-  _globals['_EVIDENCE']._serialized_start=1545
-  _globals['_EVIDENCE']._serialized_end=1650
-  _globals['_HIT']._serialized_start=1653
-  _globals['_HIT']._serialized_end=1807
-  _globals['_SEARCHRESPONSE']._serialized_start=1809
-  _globals['_SEARCHRESPONSE']._serialized_end=1904
-  _globals['_RECOMMENDRESPONSE']._serialized_start=1906
-  _globals['_RECOMMENDRESPONSE']._serialized_end=2004
-  _globals['_SEARCHSERVICE']._serialized_start=2190
-  _globals['_SEARCHSERVICE']._serialized_end=2457
+  _globals['_SEARCHREQUEST']._serialized_end=980
+  _globals['_SEARCHAUDIOREQUEST']._serialized_start=982
+  _globals['_SEARCHAUDIOREQUEST']._serialized_end=1109
+  _globals['_AUDIOCHUNK']._serialized_start=1111
+  _globals['_AUDIOCHUNK']._serialized_end=1152
+  _globals['_RECOMMENDREQUEST']._serialized_start=1155
+  _globals['_RECOMMENDREQUEST']._serialized_end=1453
+  _globals['_SEGMENTHIT']._serialized_start=1455
+  _globals['_SEGMENTHIT']._serialized_end=1535
+  _globals['_EVIDENCE']._serialized_start=1537
+  _globals['_EVIDENCE']._serialized_end=1642
+  _globals['_HIT']._serialized_start=1645
+  _globals['_HIT']._serialized_end=1799
+  _globals['_SEARCHRESPONSE']._serialized_start=1801
+  _globals['_SEARCHRESPONSE']._serialized_end=1896
+  _globals['_SEARCHAUDIORESPONSE']._serialized_start=1898
+  _globals['_SEARCHAUDIORESPONSE']._serialized_end=1998
+  _globals['_RECOMMENDRESPONSE']._serialized_start=2000
+  _globals['_RECOMMENDRESPONSE']._serialized_end=2098
+  _globals['_SEARCHSERVICE']._serialized_start=2284
+  _globals['_SEARCHSERVICE']._serialized_end=2571
 # @@protoc_insertion_point(module_scope)

@@ -83,50 +83,51 @@ class Fusion(_message.Message):
     def __init__(self, method: _Optional[_Union[FusionMethod, str]] = ..., k: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("queries", "filter", "page_size", "page_token", "segments", "fusion", "read_mask")
+    __slots__ = ("queries", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask")
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
+    MAX_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     FUSION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     filter: _types_pb2.Filter
     page_size: int
     page_token: str
-    segments: int
+    skip: int
+    max_segments: int
     fusion: Fusion
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class SearchAudioRequest(_message.Message):
-    __slots__ = ("options", "chunk")
-    OPTIONS_FIELD_NUMBER: _ClassVar[int]
-    CHUNK_FIELD_NUMBER: _ClassVar[int]
-    options: SearchAudioOptions
-    chunk: bytes
-    def __init__(self, options: _Optional[_Union[SearchAudioOptions, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
-
-class SearchAudioOptions(_message.Message):
-    __slots__ = ("request", "weight", "spaces")
+    __slots__ = ("request", "chunk")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    SPACES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
     request: SearchRequest
-    weight: float
-    spaces: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request: _Optional[_Union[SearchRequest, _Mapping]] = ..., weight: _Optional[float] = ..., spaces: _Optional[_Iterable[str]] = ...) -> None: ...
+    chunk: AudioChunk
+    def __init__(self, request: _Optional[_Union[SearchRequest, _Mapping]] = ..., chunk: _Optional[_Union[AudioChunk, _Mapping]] = ...) -> None: ...
+
+class AudioChunk(_message.Message):
+    __slots__ = ("query", "data")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    query: int
+    data: bytes
+    def __init__(self, query: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "segments", "fusion", "read_mask")
+    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask")
     POSITIVE_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
+    MAX_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     FUSION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     positive: _containers.RepeatedScalarFieldContainer[str]
@@ -135,10 +136,11 @@ class RecommendRequest(_message.Message):
     filter: _types_pb2.Filter
     page_size: int
     page_token: str
-    segments: int
+    skip: int
+    max_segments: int
     fusion: Fusion
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class SegmentHit(_message.Message):
     __slots__ = ("span", "score", "space")
@@ -177,6 +179,16 @@ class Hit(_message.Message):
     def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ..., score: _Optional[float] = ..., segments: _Optional[_Iterable[_Union[SegmentHit, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
+    __slots__ = ("hits", "next_page_token", "took_ms")
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[Hit]
+    next_page_token: str
+    took_ms: float
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ...) -> None: ...
+
+class SearchAudioResponse(_message.Message):
     __slots__ = ("hits", "next_page_token", "took_ms")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]

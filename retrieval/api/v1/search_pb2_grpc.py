@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SearchServiceStub(object):
-    """Finds tracks, and the right moments in them.
+    """Finds tracks by words, sound, example or vector.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class SearchServiceStub(object):
         self.SearchAudio = channel.stream_unary(
                 '/retrieval.api.v1.SearchService/SearchAudio',
                 request_serializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioRequest.SerializeToString,
-                response_deserializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchResponse.FromString,
+                response_deserializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioResponse.FromString,
                 _registered_method=True)
         self.Recommend = channel.unary_unary(
                 '/retrieval.api.v1.SearchService/Recommend',
@@ -53,19 +53,18 @@ class SearchServiceStub(object):
 
 
 class SearchServiceServicer(object):
-    """Finds tracks, and the right moments in them.
+    """Finds tracks by words, sound, example or vector.
     """
 
     def Search(self, request, context):
-        """One or several weighted queries, fused.
+        """One or several weighted queries, fused into one list of tracks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchAudio(self, request_iterator, context):
-        """As Search, for sound files larger than one message: options first, then chunks of at most
-        256 KiB. The sound becomes one more query of the request.
+        """As Search, for sound files that do not fit one message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +88,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
             'SearchAudio': grpc.stream_unary_rpc_method_handler(
                     servicer.SearchAudio,
                     request_deserializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioRequest.FromString,
-                    response_serializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchResponse.SerializeToString,
+                    response_serializer=retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioResponse.SerializeToString,
             ),
             'Recommend': grpc.unary_unary_rpc_method_handler(
                     servicer.Recommend,
@@ -105,7 +104,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService(object):
-    """Finds tracks, and the right moments in them.
+    """Finds tracks by words, sound, example or vector.
     """
 
     @staticmethod
@@ -151,7 +150,7 @@ class SearchService(object):
             target,
             '/retrieval.api.v1.SearchService/SearchAudio',
             retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioRequest.SerializeToString,
-            retrieval_dot_api_dot_v1_dot_search__pb2.SearchResponse.FromString,
+            retrieval_dot_api_dot_v1_dot_search__pb2.SearchAudioResponse.FromString,
             options,
             channel_credentials,
             insecure,

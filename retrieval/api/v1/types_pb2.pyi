@@ -76,12 +76,12 @@ class ValueList(_message.Message):
     def __init__(self, values: _Optional[_Iterable[_Union[Value, _Mapping]]] = ...) -> None: ...
 
 class Span(_message.Message):
-    __slots__ = ("start", "end")
-    START_FIELD_NUMBER: _ClassVar[int]
-    END_FIELD_NUMBER: _ClassVar[int]
-    start: float
-    end: float
-    def __init__(self, start: _Optional[float] = ..., end: _Optional[float] = ...) -> None: ...
+    __slots__ = ("start_seconds", "end_seconds")
+    START_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    END_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    start_seconds: float
+    end_seconds: float
+    def __init__(self, start_seconds: _Optional[float] = ..., end_seconds: _Optional[float] = ...) -> None: ...
 
 class Track(_message.Message):
     __slots__ = ("name", "payload")
@@ -99,7 +99,7 @@ class Track(_message.Message):
     def __init__(self, name: _Optional[str] = ..., payload: _Optional[_Mapping[str, Value]] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("equals", "any_of", "none_of", "range", "text_match", "exists", "track_ids", "all", "any")
+    __slots__ = ("equals", "any_of", "none_of", "range", "text_match", "exists", "track_ids", "all", "any", "negation")
     EQUALS_FIELD_NUMBER: _ClassVar[int]
     ANY_OF_FIELD_NUMBER: _ClassVar[int]
     NONE_OF_FIELD_NUMBER: _ClassVar[int]
@@ -109,7 +109,7 @@ class Filter(_message.Message):
     TRACK_IDS_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
     ANY_FIELD_NUMBER: _ClassVar[int]
-    NOT_FIELD_NUMBER: _ClassVar[int]
+    NEGATION_FIELD_NUMBER: _ClassVar[int]
     equals: Equals
     any_of: AnyOf
     none_of: NoneOf
@@ -119,7 +119,8 @@ class Filter(_message.Message):
     track_ids: TrackIds
     all: FilterList
     any: FilterList
-    def __init__(self, equals: _Optional[_Union[Equals, _Mapping]] = ..., any_of: _Optional[_Union[AnyOf, _Mapping]] = ..., none_of: _Optional[_Union[NoneOf, _Mapping]] = ..., range: _Optional[_Union[Range, _Mapping]] = ..., text_match: _Optional[_Union[TextMatch, _Mapping]] = ..., exists: _Optional[_Union[Exists, _Mapping]] = ..., track_ids: _Optional[_Union[TrackIds, _Mapping]] = ..., all: _Optional[_Union[FilterList, _Mapping]] = ..., any: _Optional[_Union[FilterList, _Mapping]] = ..., **kwargs) -> None: ...
+    negation: Filter
+    def __init__(self, equals: _Optional[_Union[Equals, _Mapping]] = ..., any_of: _Optional[_Union[AnyOf, _Mapping]] = ..., none_of: _Optional[_Union[NoneOf, _Mapping]] = ..., range: _Optional[_Union[Range, _Mapping]] = ..., text_match: _Optional[_Union[TextMatch, _Mapping]] = ..., exists: _Optional[_Union[Exists, _Mapping]] = ..., track_ids: _Optional[_Union[TrackIds, _Mapping]] = ..., all: _Optional[_Union[FilterList, _Mapping]] = ..., any: _Optional[_Union[FilterList, _Mapping]] = ..., negation: _Optional[_Union[Filter, _Mapping]] = ...) -> None: ...
 
 class FilterList(_message.Message):
     __slots__ = ("filters",)
