@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retrieval.core.filters import Filter
 from retrieval.core.payload import Field
@@ -133,6 +133,19 @@ class LibraryWriter(Protocol):
 
     def optimize(self) -> None:
         """Build indexes for what was written; queries go on meanwhile."""
+        ...
+
+
+@runtime_checkable
+class RecordReader(Protocol):
+    """A library that also gives back what was written to it, vectors and all.
+
+    With it the indexer adds one space to tracks that are already there and encodes nothing else;
+    without it such a track is encoded again in every space.
+    """
+
+    def fetch_records(self, track_ids: Sequence[str]) -> tuple[TrackRecord, ...]:
+        """The whole records among these that exist, in the given order, segments included."""
         ...
 
 
