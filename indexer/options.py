@@ -1,0 +1,35 @@
+"""What a caller can choose about an index run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """CPU cores this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """Choices of one index run.
+
+    Attributes:
+        workers: Processes that decode and prepare, >= 1; the default is one per usable core.
+        prune: Take out of the library what is gone from under the given paths.
+        metadata: CSV or JSON file with more payload per file; see ``indexer.sidecar``.
+        batch: Tracks to encode and to write together at most, >= 1.
+        file_timeout: Wall-clock seconds one file may take to read and prepare, > 0.
+        max_duration: Longest sound to index, in seconds; None means the decoder's own limit.
+    """
+
+    workers: int = field(default_factory=usable_cores)
+    prune: bool = False
+    metadata: Path | None = None
+    batch: int = 32
+    file_timeout: float = 900.0
+    max_duration: float | None = None

@@ -1,0 +1,108 @@
+"""What an index run did, as one JSON object or in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Failure:
+    """One file, folder or metadata row that could not be used.
+
+    Attributes:
+        path: Where.
+        reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
+            PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FOLDER_UNREADABLE,
+            LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, INVALID_METADATA.
+        message: One sentence for a person.
+    """
+
+    path: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an index run did.
+
+    Every word but ``removed`` counts files, each file once, so that in a run that was not
+    interrupted ``found == indexed + unchanged + updated + duplicates + len(failed)``.
+
+    Attributes:
+        found: Audio files found, and whatever else had to be refused (a missing path, a folder that
+            cannot be read, a link that leads out); an interrupted run did not reach all of them.
+        indexed: New files whose recording was encoded and written.
+        unchanged: Files the library already had just so.
+        updated: Known files that were retagged, replaced by other sound, given other metadata or
+            encoded in one more space; and files that were moved or renamed.
+        removed: Recordings taken out of the library because no file is left for them: their files
+            are gone (only with ``prune``) or hold other sound now.
+        duplicates: New files whose recording the library already had from another file that is
+            still there; the track gets one more path.
+        failed: The rest, one line each, by path.
+        seconds: Wall-clock time of the run.
+        notes: Rows and cells of the metadata file that could not be used; no file failed for them.
+        interrupted: The run was stopped before it reached every file.
+    """
+
+    found: int = 0
+    indexed: int = 0
+    unchanged: int = 0
+    updated: int = 0
+    removed: int = 0
+    duplicates: int = 0
+    failed: tuple[Failure, ...] = ()
+    seconds: float = 0.0
+    notes: tuple[Failure, ...] = ()
+    interrupted: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object of ``segue index --json``."""
+        return {
+            "found": self.found,
+            "indexed": self.indexed,
+            "unchanged": self.unchanged,
+            "updated": self.updated,
+            "removed": self.removed,
+            "duplicates": self.duplicates,
+            "failed": [
+                {"path": f.path, "reason": f.reason, "message": f.message} for f in self.failed
+            ],
+            "seconds": round(self.seconds, 3),
+        }
+
+    def in_words(self) -> str:
+        """A summary in one or two sentences."""
+        parts = [
+            f"{count} {word}"
+            for count, word in (
+                (self.indexed, "indexed"),
+                (self.unchanged, "unchanged"),
+                (self.updated, "updated"),
+                (self.duplicates, "duplicate" if self.duplicates == 1 else "duplicates"),
+                (len(self.failed), "failed"),
+            )
+            if count
+        ]
+        files = "1 audio file" if self.found == 1 else f"{self.found} audio files"
+        words = f"Found {files} in {_duration(self.seconds)}"
+        words += f": {', '.join(parts)}." if parts else "."
+        if self.removed:
+            tracks = "1 recording" if self.removed == 1 else f"{self.removed} recordings"
+            words += f" Took {tracks} out of the library."
+        if self.notes:
+            lines = "1 line" if len(self.notes) == 1 else f"{len(self.notes)} lines"
+            words += f" {lines} of the metadata file could not be used."
+        if self.interrupted:
+            words += " Stopped early: all finished work is kept; run the same command to go on."
+        return words
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
