@@ -5,7 +5,8 @@ Semantics, the same in every store:
 - a condition on a field with several values holds if *any* of its values satisfies it;
 - a condition on an absent field does not hold, so ``Not`` of it does;
 - ``NoneOf`` holds exactly if ``AnyOf`` does not (an absent field satisfies it);
-- an empty ``All`` holds, an empty ``Any`` does not.
+- an empty ``All`` holds, an empty ``Any`` does not;
+- numbers of FLOAT fields compare as float64, and datetimes as instants, whatever their spelling.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.payload import Field, FieldType, Scalar, fits
+from retrieval.core.words import words
 
 MAX_DEPTH = 8
 MAX_NODES = 256
@@ -58,7 +60,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """Every word of ``text`` occurs in the field, as whole words, ignoring case."""
+    """Every word of ``text`` occurs in the field, as whole words, ignoring case.
+
+    Words are those of ``retrieval.core.words``; all of them must occur in one value.
+    """
 
     field: str
     text: str
@@ -170,7 +175,7 @@ def _check_condition(
         case TextMatch(text=text):
             if field.type is not FieldType.TEXT:
                 raise _bad(f"filter: {field.name!r} is {field.type.value}; text match needs words")
-            if not any(c.isalnum() for c in text) or not fits(FieldType.TEXT, text):
+            if not fits(FieldType.TEXT, text) or not words(text):
                 raise _bad(
                     f"filter: the text to match in {field.name!r} has no words or is too long"
                 )

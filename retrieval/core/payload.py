@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 from retrieval.core.errors import InvalidInputError
@@ -120,7 +120,7 @@ def fits(kind: FieldType, value: object) -> bool:
     """Whether one scalar may be stored in, or compared with, a field of this type."""
     match kind:
         case FieldType.KEYWORD | FieldType.TEXT:
-            return isinstance(value, str) and len(value) <= MAX_TEXT
+            return isinstance(value, str) and len(value) <= MAX_TEXT and _is_unicode(value)
         case FieldType.BOOLEAN:
             return isinstance(value, bool)
         case FieldType.INTEGER:
@@ -134,12 +134,24 @@ def fits(kind: FieldType, value: object) -> bool:
 
 
 def parse_datetime(text: str) -> datetime | None:
-    """An RFC 3339 instant, or None if the text is not one or has no zone."""
+    """An RFC 3339 instant, or None if the text is not one, has no zone or leaves years 1..9999."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            return None
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else None
+    return moment
+
+
+def _is_unicode(text: str) -> bool:
+    # File names that are not UTF-8 arrive with lone surrogates, which no store can keep.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _bad(message: str) -> InvalidInputError:
