@@ -1,0 +1,299 @@
+"""Where CLAMP3's weights lie, and what their names say.
+
+Two layouts are read. The *reference's*, in one folder or in folders of it: the CLAMP3 checkpoint
+under its own name, which codes its sizes; MERT's ``config.json`` with ``pytorch_model.bin`` or
+``model.safetensors``; XLM-R's ``tokenizer.json``. And *ours*, which ``convert`` writes: one
+``clamp3.safetensors`` with ``tokenizer.json`` beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from retrieval.core.errors import PreconditionError
+from retrieval.encoders.checkpoints import (
+    Tensors,
+    digest_tensors,
+    invalid,
+    missing,
+    part,
+    read_config,
+    read_safetensors,
+    read_torch,
+    take_tensors,
+    verify_sha256,
+    write_safetensors,
+)
+
+CONVERTED = "clamp3.safetensors"
+TOKENIZER = "tokenizer.json"
+_FORMAT = "segue-clamp3-1"
+_NAME = re.compile(
+    r"^weights_clamp3_(?P<flavour>[a-z0-9]+)_h_size_(?P<hidden>\d+)_t_model_(?P<text_model>.+)"
+    r"_t_length_(?P<text_length>\d+)_a_size_(?P<audio_size>\d+)_a_layers_(?P<audio_layers>\d+)"
+    r"_a_length_(?P<audio_length>\d+)_s_size_\d+_s_layers_\d+_p_size_\d+_p_length_\d+\.pth\Z"
+)
+_USED = ("audio_model.", "audio_proj.", "text_model.", "text_proj.")
+# The score tower and the poolers: part of every checkpoint, of no query we answer.
+_UNUSED = re.compile(r"^(symbolic_model|symbolic_proj)\.|^(audio|text)_model\.pooler\.")
+_MERT_SIZES = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "conv_dim",
+    "conv_kernel",
+    "conv_stride",
+    "num_conv_pos_embeddings",
+    "num_conv_pos_embedding_groups",
+    "layer_norm_eps",
+    "hidden_act",
+    "feat_extract_activation",
+    "feat_proj_layer_norm",
+)
+# What our path through HubertModel takes for granted; other MERTs branch off here.
+_MERT_FIXED: Mapping[str, object] = {
+    "feature_extractor_cqt": False,
+    "deepnorm": False,
+    "attention_relax": -1.0,
+    "do_stable_layer_norm": False,
+    "feat_extract_norm": "group",
+    "conv_bias": False,
+    "sample_rate": 24_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp3Sizes:
+    """The sizes in a checkpoint's name.
+
+    Attributes:
+        hidden: Dimensions of the joint space.
+        text_length: Tokens in a piece of text.
+        audio_size: Width of the audio tower, and of MERT's rows.
+        audio_layers: Its layers.
+        audio_length: Rows in a piece of audio.
+    """
+
+    hidden: int
+    text_length: int
+    audio_size: int
+    audio_layers: int
+    audio_length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clamp3Weights:
+    """Everything that is read from disk.
+
+    Attributes:
+        path: The file the CLAMP3 tensors came from, for errors.
+        sizes: Of the two towers.
+        towers: Tensors ``audio_model.* audio_proj.* text_model.* text_proj.*``.
+        mert: Tensors of MERT under ``HubertModel``'s names.
+        mert_sizes: Arguments of its ``HubertConfig``.
+        tokenizer: ``tokenizer.json``.
+        digest: Of all tensors and sizes.
+    """
+
+    path: Path
+    sizes: Clamp3Sizes
+    towers: Tensors
+    mert: Tensors
+    mert_sizes: Mapping[str, Any]
+    tokenizer: Path
+    digest: str
+
+
+def parse_name(path: Path) -> Clamp3Sizes:
+    """The sizes coded in the name of a SAAS checkpoint.
+
+    Raises:
+        PreconditionError: MODEL_INVALID if the name is none of the reference's, or a C2 checkpoint,
+            whose audio tower was not trained for audio search.
+    """
+    match = _NAME.match(path.name)
+    if match is None:
+        raise invalid(
+            path, "keep the name the checkpoint was published under; the sizes are read from it"
+        )
+    if match["flavour"] != "saas":
+        raise invalid(
+            path,
+            f"this is the {match['flavour'].upper()} checkpoint, made for scores; "
+            "audio and text need weights_clamp3_saas_….pth",
+        )
+    return Clamp3Sizes(
+        hidden=int(match["hidden"]),
+        text_length=int(match["text_length"]),
+        audio_size=int(match["audio_size"]),
+        audio_layers=int(match["audio_layers"]),
+        audio_length=int(match["audio_length"]),
+    )
+
+
+def load_weights(path: Path, *, sha256: str | None = None) -> Clamp3Weights:
+    """Find and read the weights in either layout.
+
+    Args:
+        path: A folder, or a file in it.
+        sha256: The digest that the CLAMP3 file must have.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is damaged, is
+            another model's, or does not have this digest.
+    """
+    if not path.exists():
+        raise missing(path, "no such folder of CLAMP3 weights (SEGUE_CLAMP3_WEIGHTS)")
+    folder = path if path.is_dir() else path.parent
+    converted = folder / CONVERTED
+    if path == converted or (path.is_dir() and converted.is_file()):
+        return _load_converted(converted, sha256)
+    checkpoint = path if path.is_file() else _find_checkpoint(folder)
+    return _load_reference(checkpoint, folder, sha256)
+
+
+def convert(source: Path, folder: Path) -> Path:
+    """Write what is needed of the reference's files as one safetensors file and a tokenizer.
+
+    Args:
+        source: As for ``load_weights``.
+        folder: Made if need be; the weights are written last, so that a half-written folder is
+            never taken for a whole one.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        PreconditionError: As ``load_weights``.
+        OSError: If the folder cannot be written.
+    """
+    weights = load_weights(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = folder / TOKENIZER
+    if tokenizer.resolve() != weights.tokenizer.resolve():
+        tokenizer.write_bytes(weights.tokenizer.read_bytes())
+    tensors = weights.towers | {f"mert.{k}": v for k, v in weights.mert.items()}
+    metadata = {
+        "format": _FORMAT,
+        "flavour": "saas",
+        "sizes": json.dumps(asdict(weights.sizes)),
+        "mert": json.dumps(weights.mert_sizes),
+        "digest": weights.digest,
+        "licences": "CLAMP3: MIT; MERT: CC-BY-NC-4.0; XLM-R: MIT",
+    }
+    write_safetensors(folder / CONVERTED, tensors, metadata)
+    return folder / CONVERTED
+
+
+def _load_converted(path: Path, sha256: str | None) -> Clamp3Weights:
+    if sha256 is not None:
+        verify_sha256(path, sha256)
+    tensors, metadata = read_safetensors(path)
+    if metadata.get("format") != _FORMAT:
+        raise invalid(path, "not written by this version of Segue; convert the checkpoint again")
+    try:
+        sizes = Clamp3Sizes(**json.loads(metadata["sizes"]))
+        mert_sizes = _mert_sizes(json.loads(metadata["mert"]) | dict(_MERT_FIXED), path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise invalid(path, "its metadata is damaged; convert the checkpoint again") from error
+    towers = {k: v for k, v in tensors.items() if k.startswith(_USED)}
+    mert = part(tensors, "mert.")
+    # Not the digest in the metadata: the space's revision must tell an edited file from the first.
+    digest = _digest(towers, mert, sizes, mert_sizes)
+    if digest != metadata.get("digest"):
+        raise invalid(path, "its tensors are not those it was written with; convert again")
+    return Clamp3Weights(path, sizes, towers, mert, mert_sizes, _tokenizer(path.parent), digest)
+
+
+def _load_reference(checkpoint: Path, folder: Path, sha256: str | None) -> Clamp3Weights:
+    sizes = parse_name(checkpoint)
+    if sha256 is not None:
+        verify_sha256(checkpoint, sha256)
+    content = read_torch(checkpoint)
+    if not isinstance(content, Mapping) or "model" not in content:
+        raise invalid(checkpoint, "there is no 'model' in it: not a CLAMP3 checkpoint")
+    everything = take_tensors(
+        {k: v for k, v in content["model"].items() if not _UNUSED.match(k)}, checkpoint
+    )
+    unknown = [k for k in everything if not k.startswith(_USED)]
+    if unknown:
+        raise invalid(checkpoint, f"{len(unknown)} tensors are unknown ({unknown[0]}, …)")
+    mert, mert_sizes = _load_mert(folder)
+    digest = _digest(everything, mert, sizes, mert_sizes)
+    tokenizer = _tokenizer(folder)
+    return Clamp3Weights(checkpoint, sizes, everything, mert, mert_sizes, tokenizer, digest)
+
+
+def _load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
+    for config in _search(folder, "config.json"):
+        values = read_config(config)
+        if values.get("model_type") != "mert_model":
+            continue
+        sizes = _mert_sizes(values, config)
+        safe = config.with_name("model.safetensors")
+        if safe.is_file():
+            path, content = safe, dict(read_safetensors(safe)[0])
+        else:
+            path = config.with_name("pytorch_model.bin")
+            content = read_torch(path)
+        tensors = take_tensors(content, path)
+        # Only training masks with it.
+        tensors.pop("masked_spec_embed", None)
+        conv = "encoder.pos_conv_embed.conv."
+        for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+            if conv + old in tensors:
+                tensors[f"{conv}parametrizations.weight.{new}"] = tensors.pop(conv + old)
+        return tensors, sizes
+    raise missing(
+        folder, "no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed"
+    )
+
+
+def _mert_sizes(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for name, expected in _MERT_FIXED.items():
+        if values.get(name, expected) != expected:
+            raise invalid(path, f"{name} is {values[name]!r}; only MERT-v1-95M's kind is supported")
+    try:
+        return {name: values[name] for name in _MERT_SIZES}
+    except KeyError as error:
+        raise invalid(path, f"there is no {error.args[0]!r} in it") from error
+
+
+def _digest(
+    towers: Tensors, mert: Tensors, sizes: Clamp3Sizes, mert_sizes: Mapping[str, Any]
+) -> str:
+    named = towers | {f"mert.{k}": v for k, v in mert.items()}
+    shape = json.dumps([asdict(sizes), dict(mert_sizes)], sort_keys=True)
+    return f"{digest_tensors(named)}:{shape}"
+
+
+def _tokenizer(folder: Path) -> Path:
+    for path in _search(folder, TOKENIZER):
+        return path
+    raise missing(folder, "no tokenizer.json (of FacebookAI/xlm-roberta-base) in it")
+
+
+def _find_checkpoint(folder: Path) -> Path:
+    found = list(_search(folder, "weights_clamp3_*.pth"))
+    saas = [path for path in found if path.name.startswith("weights_clamp3_saas_")]
+    if len(saas) == 1:
+        return saas[0]
+    if len(saas) > 1:
+        raise PreconditionError(
+            f"{folder}: {len(saas)} CLAMP3 checkpoints in it; name one of them",
+            reason="MODEL_INVALID",
+            metadata={"path": str(folder)},
+        )
+    if found:
+        parse_name(found[0])
+    raise missing(folder, "no weights_clamp3_saas_….pth and no clamp3.safetensors in it")
+
+
+def _search(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) + sorted(folder.glob(f"*/{pattern}"))
