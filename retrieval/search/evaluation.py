@@ -155,12 +155,12 @@ def _chance(sizes: NDArray[np.int64], pool: int) -> dict[str, float]:
     gain = float(np.sum(1.0 / np.log2(ranks[:NDCG_AT] + 1.0))) / pool
     beyond = np.zeros(pool + 1)
     reciprocal = ndcg = 0.0
-    for size, share in zip(*_shares(sizes), strict=True):
+    for size, share in _shares(sizes):
         # P(first relevant rank > r) = prod_{i<r} (pool - size - i) / (pool - i)
         steps = np.maximum(pool - size - (ranks - 1), 0) / (pool - (ranks - 1))
         survival = np.concatenate([[1.0], np.cumprod(steps)])
         reciprocal += share * float(np.sum((survival[:-1] - survival[1:]) / ranks))
-        ndcg += share * gain * float(size) / _ideal(int(size))
+        ndcg += share * gain * size / _ideal(size)
         beyond += share * survival
     expected["mrr"] = reciprocal
     expected[f"ndcg@{NDCG_AT}"] = ndcg
@@ -171,6 +171,6 @@ def _chance(sizes: NDArray[np.int64], pool: int) -> dict[str, float]:
     return expected
 
 
-def _shares(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], Values]:
+def _shares(sizes: NDArray[np.int64]) -> list[tuple[int, float]]:
     values, counts = np.unique(sizes, return_counts=True)
-    return values, counts / len(sizes)
+    return list(zip(values.tolist(), (counts / len(sizes)).tolist(), strict=True))

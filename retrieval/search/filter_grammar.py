@@ -1,4 +1,4 @@
-"""The language of ``--filter``: one line of text into a ``Filter``.
+r"""The language of ``--filter``: one line of text into a ``Filter``.
 
 ::
 
@@ -19,8 +19,8 @@
 ===========================  ==================================================================
 
 Values are numbers, ``true``, ``false``, and strings in single or double quotes with the escapes
-``\\" \\' \\\\ \\n \\t \\r \\uXXXX``. Keywords and field names are read in any case. A field whose name
-is a keyword stands in backquotes, as does a field called ``track``.
+``\" \' \\ \n \t \r \uXXXX``. Keywords and field names are read in any case. A field whose name is a
+keyword stands in backquotes, as does a field called ``track``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from functools import cache
 from typing import Any as Untyped
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
-from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
+from lark.exceptions import UnexpectedInput, VisitError
 
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.filters import (
@@ -291,12 +291,10 @@ def _bounded(node: Filter) -> Filter:
 
 
 def _position(error: UnexpectedInput, text: str) -> int:
-    at_end = isinstance(error, UnexpectedEOF) or (
-        isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    )
-    if at_end or error.pos_in_stream is None:
-        return len(text.rstrip())
-    return int(error.pos_in_stream)
+    position: object = error.pos_in_stream
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        position = None
+    return position if isinstance(position, int) else len(text.rstrip())
 
 
 def _expectation(error: UnexpectedInput, text: str) -> str:

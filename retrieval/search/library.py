@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from retrieval.audio import Limits
 from retrieval.core.budget import Budget
-from retrieval.core.errors import InvalidInputError, NotFoundError, PreconditionError
+from retrieval.core.errors import InvalidInputError, NotFoundError
 from retrieval.core.filters import Filter
 from retrieval.core.library import SpaceStatus
-from retrieval.core.payload import Field, FieldType, check_payload
+from retrieval.core.payload import Field, FieldType
 from retrieval.core.queries import (
     MAX_LIMIT,
     FacetCount,
@@ -18,7 +18,7 @@ from retrieval.core.queries import (
     SearchResponse,
     TrackPage,
 )
-from retrieval.core.spaces import EmbeddingSpace, Level, Statistics, Vector, check_vector
+from retrieval.core.spaces import EmbeddingSpace, Statistics
 from retrieval.core.tracks import (
     LibraryInfo,
     Track,
@@ -171,35 +171,11 @@ class LocalLibrary:
         return self._store.declare(spaces, fields)
 
     def write(self, records: Sequence[TrackRecord]) -> None:
-        """Write whole tracks, replacing what the library held of them.
-
-        Raises:
-            InvalidInputError: Names the track and what does not fit; nothing is written then.
-            PreconditionError: SPACE_UNAVAILABLE if a vector's space is not declared.
-        """
-        info = self._store.info()
-        for record in records:
-            where = f"track {check_track_id(record.id)}"
-            check_payload(record.payload, info.fields, where=where)
-            _check_vectors(record.vectors, Level.TRACK, info, where)
-            for segment in record.segments:
-                _check_vectors(
-                    segment.vectors, Level.SEGMENT, info, f"{where} at {segment.span.start:g} s"
-                )
+        """Write whole tracks, replacing what the library held of them; the store checks them."""
         self._store.write(records)
 
     def update(self, updates: Sequence[TrackUpdate]) -> None:
-        """Change payloads and some vectors; unknown tracks are ignored.
-
-        Raises:
-            InvalidInputError: Names the track and what does not fit; nothing is changed then.
-            PreconditionError: SPACE_UNAVAILABLE if a vector's space is not declared.
-        """
-        info = self._store.info()
-        for one in updates:
-            where = f"track {check_track_id(one.id)}"
-            check_payload(one.payload, info.fields, where=where)
-            _check_vectors(one.vectors, Level.TRACK, info, where)
+        """Change payloads and some vectors; unknown tracks are ignored."""
         self._store.update(updates)
 
     def delete_tracks(self, track_ids: Sequence[str]) -> int:
@@ -224,20 +200,6 @@ class LocalLibrary:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
-
-
-def _check_vectors(
-    vectors: Mapping[str, Vector], level: Level, info: LibraryInfo, where: str
-) -> None:
-    for name, vector in vectors.items():
-        space = info.spaces.get(name)
-        if space is None or level not in space.levels:
-            raise PreconditionError(
-                f"{where}: this library has no {level.value} vectors in space {name[:80]!r}",
-                reason="SPACE_UNAVAILABLE",
-                metadata={"space": name[:80], "spaces": ",".join(sorted(info.spaces))},
-            )
-        check_vector(space, vector, where=f"{where}, {name}")
 
 
 def _check_batch(track_ids: Sequence[str]) -> None:
