@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from retrieval.core.errors import StoreError
 from retrieval.core.tracks import SegmentRecord, Span, TrackRecord
@@ -28,21 +28,22 @@ HEADER = struct.Struct("<QQ?")
 _CHUNK = 1 << 18
 
 
-class _Pickler(pickle.Pickler):
-    # Frozen dataclasses with slots pickle field by field through Python; these come in numbers.
-    dispatch_table: ClassVar = {
-        **copyreg.dispatch_table,
-        Span: lambda s: (Span, (s.start, s.end)),
-        Match: lambda m: (Match, (m.track_id, m.score, m.span, m.distance, m.payload)),
-        SegmentRecord: lambda s: (SegmentRecord, (s.span, s.vectors)),
-        TrackRecord: lambda t: (TrackRecord, (t.id, t.payload, t.vectors, t.segments)),
-    }
+# Frozen dataclasses with slots pickle field by field through Python; these come in numbers.
+_REDUCERS: dict[type[Any], Callable[[Any], Any]] = {
+    **copyreg.dispatch_table,
+    Span: lambda s: (Span, (s.start, s.end)),
+    Match: lambda m: (Match, (m.track_id, m.score, m.span, m.distance, m.payload)),
+    SegmentRecord: lambda s: (SegmentRecord, (s.span, s.vectors)),
+    TrackRecord: lambda t: (TrackRecord, (t.id, t.payload, t.vectors, t.segments)),
+}
 
 
 def dumps(value: object) -> bytes:
     """A message as bytes, for ``pickle.loads`` at the other end."""
     buffer = io.BytesIO()
-    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
+    pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
     return buffer.getvalue()
 
 
