@@ -70,19 +70,21 @@ def guitar(tone: Tone) -> Sound:
 
 
 def strings(tone: Tone) -> Sound:
-    """A section of bowed strings: three detuned saw-like voices with slow vibrato."""
+    """A section of bowed strings: many slightly detuned saw-like voices, each with its vibrato."""
     t = clock(tone.held + 0.5, tone.rate)
     sound = np.zeros(t.shape, dtype=np.float32)
-    for cents in (-7.0, 1.0, 8.0):
+    for cents in (-6.0, -3.7, -1.1, 1.3, 3.1, 5.8):
+        # Voices that start apart do not beat together.
+        late = float(tone.rng.uniform(0.0, 0.2))
         sound += partials(
             tone.frequency * 2 ** (cents / 1200),
-            [1.0 / n**1.3 for n in range(1, 10)],
-            t,
+            [1.0 / n**1.4 for n in range(1, 8)],
+            t + late,
             tone.rate,
-            vibrato=(4.6 + 0.05 * cents, 0.004),
+            vibrato=(4.6 + 0.15 * cents, 0.003),
         )
     shape = envelope(tone.held, tone.rate, attack=0.35, release=0.5)
-    return np.asarray(0.22 * sound * shape, dtype=np.float32)
+    return np.asarray(0.12 * sound * shape, dtype=np.float32)
 
 
 def flute(tone: Tone) -> Sound:
