@@ -4,7 +4,8 @@ from retrieval.audio.digest import SoundDigest, stream_digest
 from retrieval.audio.formats import FORMATS
 from retrieval.audio.isolated import IsolatedDecoder
 from retrieval.audio.limits import SILENCE_PEAK, Limits
-from retrieval.audio.reader import AudioReader, Sound, open_audio
+from retrieval.audio.reader import open_audio
+from retrieval.audio.sound import AudioReader, Sound
 from retrieval.audio.windows import Resampler, Window, WindowCutter, to_mono
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Decoding and demuxing by FFmpeg through PyAV: M4A and AAC, and what libsndfile refuses."""
+"""Decoding and demuxing by FFmpeg through PyAV: all that ``libsndfile`` does not do (well)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ DEMUXERS = {
     "aiff": "aiff",
 }
 MAX_DAMAGED_PACKETS = 100
+_GUESSED = frozenset({"mp3", "aac"})
 
 _ERRORS = (av.error.FFmpegError, ValueError, EOFError, OSError)
 av.logging.set_level(None)
@@ -45,7 +46,7 @@ def open_container(stream: BinaryIO, format: str) -> InputContainer:
             io_open=_refuse,
         )
     except _ERRORS as error:
-        raise DecodeError(str(error)) from error
+        raise _decode_error(error) from error
     if not container.streams.audio:
         container.close()
         raise DecodeError("there is no audio stream")
@@ -62,7 +63,7 @@ def packets(container: InputContainer) -> Iterator[Any]:
         except StopIteration:
             return
         except _ERRORS as error:
-            raise DecodeError(str(error)) from error
+            raise _decode_error(error) from error
         yield packet
 
 
@@ -87,7 +88,8 @@ class FFmpegDecoder:
         self.sample_rate = int(known.sample_rate or 0)
         self.channels = int(known.layout.nb_channels) if known.layout else 0
         self.promised: int | None = None
-        if audio.duration is not None and audio.time_base is not None:
+        # What MP3 and raw AAC "promise" may be a guess from the first frame's bit rate.
+        if format not in _GUESSED and audio.duration is not None and audio.time_base is not None:
             self.promised = round(audio.duration * audio.time_base * self.sample_rate)
 
     def read(self) -> Iterator[Block]:
@@ -130,9 +132,14 @@ class FFmpegDecoder:
                 failures += 1
                 self.damaged = True
                 if failures > MAX_DAMAGED_PACKETS:
-                    raise DecodeError(str(error)) from error
+                    raise _decode_error(error) from error
                 continue
             yield from frames
+
+
+def _decode_error(error: Exception) -> DecodeError:
+    # FFmpeg's own words, without the number and the file name around them.
+    return DecodeError(getattr(error, "strerror", None) or str(error))
 
 
 def _samples(frame: AudioFrame) -> Block:

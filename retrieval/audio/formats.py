@@ -26,17 +26,8 @@ _MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12
 
 def sniff(stream: BinaryIO) -> str | None:
     """The format of a seekable stream, one of ``FORMATS``, or None; rewinds the stream."""
-    position = 0
     try:
-        for _ in range(_MAX_TAGS):
-            stream.seek(position)
-            head = stream.read(10)
-            if len(head) < 10 or head[:3] != b"ID3":
-                break
-            # ID3v2 in front of MP3, AAC or FLAC: the size has seven bits per byte.
-            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-            position += 10 + size + (10 if head[5] & 0x10 else 0)
-        stream.seek(position)
+        position = _skip_tags(stream)
         return sniff_bytes(stream.read(_HEAD), tagged=position > 0)
     finally:
         stream.seek(0)
@@ -59,9 +50,77 @@ def sniff_bytes(head: bytes, *, tagged: bool = False) -> str | None:
     return _mpeg(head, tagged=tagged)
 
 
+def complete(stream: BinaryIO, format: str) -> bool:
+    """Whether a file reaches the end that its container marks or promises; rewinds the stream.
+
+    Decoders take WAV, AIFF, Ogg and MP3 files that were cut off for shorter ones. Where a
+    container (or this function) knows nothing of its end, the file counts as complete.
+    """
+    try:
+        end = stream.seek(0, io.SEEK_END)
+        match format:
+            case "wav" | "aiff":
+                return _riff_complete(stream, end)
+            case "ogg" | "opus":
+                return _ogg_complete(stream, end)
+            case "mp3":
+                return _mp3_complete(stream, end)
+            case _:
+                return True
+    finally:
+        stream.seek(0)
+
+
 def sniffable(data: bytes) -> BinaryIO:
     """Bytes as the kind of stream that ``sniff`` and the decoders read."""
     return io.BytesIO(data)
+
+
+def _skip_tags(stream: BinaryIO) -> int:
+    """Put the stream behind its ID3v2 tags (MP3, AAC, sometimes FLAC have them); the position."""
+    position = 0
+    for _ in range(_MAX_TAGS):
+        stream.seek(position)
+        head = stream.read(10)
+        if len(head) < 10 or head[:3] != b"ID3":
+            break
+        # Seven bits per byte.
+        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        position += 10 + size + (10 if head[5] & 0x10 else 0)
+    stream.seek(position)
+    return position
+
+
+def _riff_complete(stream: BinaryIO, end: int) -> bool:
+    stream.seek(0)
+    head = stream.read(8)
+    size = int.from_bytes(head[4:8], "little" if head[:4] in {b"RIFF", b"RF64"} else "big")
+    # Who writes to a pipe leaves 0 or a number near 2 or 4 GiB, which promises nothing.
+    streamed = size == 0 or size & 0x7FFF_0000 == 0x7FFF_0000
+    return streamed or size + 8 <= end + 1
+
+
+def _ogg_complete(stream: BinaryIO, end: int) -> bool:
+    """Whether the last page is whole and marked as the last (RFC 3533)."""
+    stream.seek(max(0, end - _HEAD - 512))
+    tail = stream.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27 or page[:4] != b"OggS":
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return bool(page[5] & 4) and 27 + page[26] + sum(lengths) <= len(page)
+
+
+def _mp3_complete(stream: BinaryIO, end: int) -> bool:
+    """Whether there are as many bytes as the first frame's Xing or Info header counts, if any."""
+    position = _skip_tags(stream)
+    frame = stream.read(512)
+    place = max(frame.find(b"Xing", 0, 64), frame.find(b"Info", 0, 64))
+    if place == -1 or not frame[place + 7] & 2:
+        return True
+    # Two optional numbers: frames (flag 1) and bytes (flag 2), from the first frame on.
+    field = place + 8 + (4 if frame[place + 7] & 1 else 0)
+    return position + int.from_bytes(frame[field : field + 4], "big") <= end
 
 
 def _ogg(head: bytes) -> str | None:

@@ -22,7 +22,7 @@ from retrieval.audio import wire
 from retrieval.audio.decoding import Block
 from retrieval.audio.formats import FORMATS
 from retrieval.audio.limits import Limits
-from retrieval.audio.reader import Sound
+from retrieval.audio.sound import Sound
 from retrieval.core.errors import AudioError, BusyError, InternalError
 
 MIB = 1024 * 1024

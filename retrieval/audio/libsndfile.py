@@ -1,4 +1,4 @@
-"""Decoding by libsndfile: WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus, AIFF."""
+"""Decoding by libsndfile: WAV, AIFF, Ogg Vorbis, Ogg FLAC."""
 
 from __future__ import annotations
 
