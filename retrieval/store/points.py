@@ -53,7 +53,8 @@ def track_point(track_id: str) -> str:
 
 def segment_point(track_id: str, span: Span) -> str:
     """Point id (UUIDv5) of a segment; a track id has no '/', so no two names are equal."""
-    return str(uuid5(NAMESPACE, f"{track_id}/{float(span.start)!r}-{float(span.end)!r}"))
+    start = span.start + 0.0  # -0.0 and 0.0 are one start
+    return str(uuid5(NAMESPACE, f"{track_id}/{start!r}-{float(span.end)!r}"))
 
 
 def field_key(name: str) -> str:

@@ -1,0 +1,106 @@
+"""Answers to searches."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from retrieval.api.checks import finite, join, required
+from retrieval.api.masks import HitMask, TrackMask
+from retrieval.api.names import PREFIX
+from retrieval.api.records import decode_track
+from retrieval.api.v1 import library_pb2, types_pb2
+from retrieval.api.v1 import search_pb2 as pb
+from retrieval.api.values import decode_scalar, encode_value, fill_payload
+from retrieval.api.vectors import decode_span
+from retrieval.core.queries import Evidence, FacetCount, Hit, SearchResponse, SegmentHit
+from retrieval.core.tracks import Track
+
+Response = pb.SearchResponse | pb.SearchAudioResponse | pb.RecommendResponse
+R = TypeVar("R", pb.SearchResponse, pb.SearchAudioResponse, pb.RecommendResponse)
+
+
+def mask_track(track: Track, mask: TrackMask) -> types_pb2.Track:
+    """The parts of a library's track that a mask lets through, for the wire."""
+    message = types_pb2.Track()
+    _fill_track(message, track, mask)
+    return message
+
+
+def _fill_track(message: types_pb2.Track, track: Track, mask: TrackMask) -> None:
+    if mask.name:
+        message.name = PREFIX + track.id
+    fields = mask.payload_fields
+    if fields is None:
+        fill_payload(message, track.payload)
+    elif fields:
+        fill_payload(message, {f: track.payload[f] for f in fields if f in track.payload})
+
+
+def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
+    """Write a library's answer into an empty response message; the page token is not its part."""
+    message.took_ms = response.took_ms
+    for hit in response.hits:
+        target = message.hits.add()
+        _fill_track(target.track, hit.track, mask.track)
+        if mask.score:
+            target.score = hit.score
+        if mask.segments:
+            for segment in hit.segments:
+                part = target.segments.add(score=segment.score, space=segment.space)
+                part.span.start_seconds = segment.span.start
+                part.span.end_seconds = segment.span.end
+        if mask.evidence:
+            for why in hit.evidence:
+                target.evidence.add(
+                    query=why.query,
+                    space=why.space,
+                    rank=why.rank,
+                    score=why.score,
+                    distance=why.distance,
+                )
+    return message
+
+
+def decode_response(message: Response) -> SearchResponse:
+    """An answer from the wire.
+
+    Raises:
+        InvalidInputError: If any part of it is malformed.
+    """
+    hits = tuple(_decode_hit(hit, f"hits[{i}]") for i, hit in enumerate(message.hits))
+    return SearchResponse(hits, message.took_ms, more=bool(message.next_page_token))
+
+
+def _decode_hit(message: pb.Hit, where: str) -> Hit:
+    return Hit(
+        track=decode_track(required(message, "track", where), join(where, "track")),
+        score=finite(message.score, join(where, "score")),
+        segments=tuple(
+            SegmentHit(decode_span(part.span, join(where, "segments")), part.score, part.space)
+            for part in message.segments
+        ),
+        evidence=tuple(
+            Evidence(
+                why.query,
+                why.space,
+                why.rank,
+                why.score,
+                why.distance if why.HasField("distance") else None,
+            )
+            for why in message.evidence
+        ),
+    )
+
+
+def encode_facet(count: FacetCount) -> library_pb2.FacetCount:
+    """One value of a field and its count, for the wire."""
+    return library_pb2.FacetCount(value=encode_value(count.value, "value"), count=count.count)
+
+
+def decode_facet(message: library_pb2.FacetCount, where: str) -> FacetCount:
+    """One value of a field and its count, from the wire.
+
+    Raises:
+        InvalidInputError: If the value is malformed.
+    """
+    return FacetCount(decode_scalar(message.value, join(where, "value")), message.count)

@@ -1,0 +1,163 @@
+"""Decoding and demuxing by FFmpeg through PyAV: all that ``libsndfile`` does not do (well)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NoReturn
+
+import av
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.container import InputContainer
+
+from retrieval.audio.decoding import Block, DecodeError
+from retrieval.audio.limits import BLOCK_SAMPLES
+
+DEMUXERS = {
+    "wav": "wav",
+    "flac": "flac",
+    "mp3": "mp3",
+    "ogg": "ogg",
+    "opus": "ogg",
+    "m4a": "mov",
+    "aac": "aac",
+    "aiff": "aiff",
+}
+MAX_DAMAGED_PACKETS = 100
+_GUESSED = frozenset({"mp3", "aac"})
+
+_ERRORS = (av.error.FFmpegError, ValueError, EOFError, OSError)
+av.logging.set_level(None)
+
+
+def open_container(stream: BinaryIO, format: str) -> InputContainer:
+    """An open demuxer of exactly this format, which can open nothing else.
+
+    Raises:
+        DecodeError: If the bytes are not that, or hold no audio.
+    """
+    try:
+        container = av.open(
+            stream,
+            "r",
+            format=DEMUXERS[format],
+            metadata_errors="replace",
+            io_open=_refuse,
+        )
+    except _ERRORS as error:
+        raise _decode_error(error) from error
+    if not container.streams.audio:
+        container.close()
+        raise DecodeError("there is no audio stream")
+    return container
+
+
+def packets(container: InputContainer) -> Iterator[Any]:
+    """Packets of the first audio stream; a broken end of file is an end of file."""
+    stream = container.streams.audio[0]
+    demuxer = container.demux(stream)
+    while True:
+        try:
+            packet = next(demuxer)
+        except StopIteration:
+            return
+        except _ERRORS as error:
+            raise _decode_error(error) from error
+        yield packet
+
+
+class FFmpegDecoder:
+    """A ``Decoder`` that steps over damaged packets."""
+
+    def __init__(self, stream: BinaryIO, format: str) -> None:
+        self._stream = stream
+        self._container = open_container(stream, format)
+        audio = self._container.streams.audio[0]
+        # One stream, one core: files are decoded in parallel, not frames.
+        audio.codec_context.thread_type = "NONE"
+        self.damaged = False
+        self._frames = self._decode()
+        try:
+            # Only the first frame tells the real rate (HE-AAC doubles what the header says).
+            self._first = next(self._frames, None)
+        except DecodeError:
+            self._first = None
+            self.damaged = True
+        known = self._first if self._first is not None else audio
+        self.sample_rate = int(known.sample_rate or 0)
+        self.channels = int(known.layout.nb_channels) if known.layout else 0
+        self.promised: int | None = None
+        # What MP3 and raw AAC "promise" may be a guess from the first frame's bit rate.
+        if format not in _GUESSED and audio.duration is not None and audio.time_base is not None:
+            self.promised = round(audio.duration * audio.time_base * self.sample_rate)
+
+    def read(self) -> Iterator[Block]:
+        """Blocks until the file ends or breaks."""
+        size = max(1, BLOCK_SAMPLES // self.channels)
+        parts: list[Block] = []
+        held = 0
+        try:
+            for block in self._blocks():
+                parts.append(block)
+                held += len(block)
+                if held >= size:
+                    yield np.concatenate(parts)
+                    parts, held = [], 0
+        except DecodeError:
+            self.damaged = True
+        if parts:
+            yield np.concatenate(parts)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+        self._stream.close()
+
+    def _blocks(self) -> Iterator[Block]:
+        if self._first is not None:
+            yield _samples(self._first)
+        for frame in self._frames:
+            if frame.sample_rate == self.sample_rate and frame.layout.nb_channels == self.channels:
+                yield _samples(frame)
+            else:
+                self.damaged = True
+
+    def _decode(self) -> Iterator[AudioFrame]:
+        failures = 0
+        for packet in packets(self._container):
+            try:
+                frames = packet.decode()
+            except _ERRORS as error:
+                failures += 1
+                self.damaged = True
+                if failures > MAX_DAMAGED_PACKETS:
+                    raise _decode_error(error) from error
+                continue
+            yield from frames
+
+
+def _decode_error(error: Exception) -> DecodeError:
+    # FFmpeg's own words, without the number and the file name around them.
+    return DecodeError(getattr(error, "strerror", None) or str(error))
+
+
+def _samples(frame: AudioFrame) -> Block:
+    """One frame as float32 of shape (frames, channels), full scale 1."""
+    data: np.ndarray[Any, Any] = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    data = data.T if frame.format.is_planar else data.reshape(-1, channels)
+    samples: np.ndarray[Any, Any]
+    match data.dtype.kind:
+        case "u":
+            samples = (data.astype(np.float32) - 128.0) / 128.0
+        case "i":
+            scale = float(2 ** (8 * data.dtype.itemsize - 1))
+            samples = data.astype(np.float64) / scale
+        case _:
+            samples = data
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise PermissionError("a sound file may not open other files")

@@ -1,0 +1,137 @@
+"""``segue index``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from retrieval.cli.failures import EXIT_FILES_FAILED, EXIT_INTERRUPTED
+from retrieval.cli.state import State, global_options, pass_state
+
+if TYPE_CHECKING:
+    from indexer import Callback, IndexReport, Progress
+
+
+@click.command("index")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes that decode; default one per core."
+)
+@click.option("--prune", is_flag=True, help="Take out what is gone from under the given paths.")
+@click.option(
+    "--metadata",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="CSV or JSON with more payload per file.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no summary in words.")
+@global_options()
+@pass_state
+def command(
+    state: State,
+    *,
+    paths: tuple[str, ...],
+    workers: int | None,
+    prune: bool,
+    metadata: Path | None,
+    quiet: bool,
+) -> int:
+    r"""Bring a library in step with audio files and folders.
+
+    Run it again whenever files change: only what is new is encoded. A recording is known by its
+    sound, so a renamed or retagged file costs nothing, and the same recording twice is one track. A
+    file that cannot be used is one line of the report; the run goes on and ends with code 3. Ctrl-C
+    keeps all that is finished; the same command goes on from there.
+
+    \b
+    Examples:
+      segue index ~/Music
+      segue index ~/Music --prune --workers 4
+      segue index ~/Music --metadata catalogue.csv
+      segue index ~/Music --address studio:50051 --json
+
+    The global options may stand here too; see segue --help.
+    """
+    from indexer import IndexOptions, index
+    from retrieval.cli.opening import manifest_dir, open_library
+    from retrieval.encoders.registry import default_encoders
+
+    options = IndexOptions(
+        prune=prune, metadata=metadata, max_duration=state.settings().max_duration
+    )
+    if workers is not None:
+        options = replace(options, workers=workers)
+    with open_library(state) as library, _progress(show=not (quiet or state.json)) as progress:
+        report = index(
+            paths,
+            library,
+            default_encoders(),
+            manifest_dir=manifest_dir(state),
+            options=options,
+            progress=progress,
+        )
+    _show(report, state, quiet=quiet)
+    if report.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_FILES_FAILED if report.failed else 0
+
+
+def _show(report: IndexReport, state: State, *, quiet: bool) -> None:
+    from retrieval.cli.output import print_json
+
+    if state.json:
+        print_json(report.as_dict())
+        return
+    for failure in (*report.failed, *report.notes):
+        click.echo(f"{failure.path}: {failure.message} [{failure.reason}]", err=True)
+    if not quiet:
+        click.echo(report.in_words())
+
+
+@contextmanager
+def _progress(*, show: bool) -> Iterator[Callback | None]:
+    """A live bar on a terminal; nothing in a pipe."""
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from retrieval.cli.output import clock
+
+    bar = Bar(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[eta]}"),
+        TextColumn("[red]{task.fields[failed]}"),
+        TextColumn("[dim]{task.fields[path]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("looking for files", total=None, eta="", failed="", path="")
+
+        def show_progress(now: Progress) -> None:
+            left = now.remaining
+            bar.update(
+                task,
+                description=_WORDS[now.stage.value],
+                total=now.total or None,
+                completed=now.done,
+                eta="" if left is None else f"{clock(left)} left",
+                failed=f"{now.failed} failed" if now.failed else "",
+                path=Path(now.path).name[:40],
+            )
+
+        yield show_progress
+
+
+_WORDS = {"scan": "looking for files", "index": "indexing", "finish": "building indexes"}

@@ -1,0 +1,179 @@
+"""Answers on standard output: tables for people, tab-separated lines for pipes, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from retrieval.core.queries import Hit, SearchResponse
+    from retrieval.core.tracks import Track
+
+
+def print_json(value: object) -> None:
+    """One JSON document, in one line unless a person reads it."""
+    indent = 2 if sys.stdout.isatty() else None
+    click.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Its heading.
+        style: A rich style.
+        right: Align to the right.
+        fold: Wrap rather than cut when the terminal is narrow.
+        people: Only in tables for people.
+    """
+
+    name: str
+    style: str = ""
+    right: bool = False
+    fold: bool = False
+    people: bool = False
+
+
+def print_table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, caption: str = ""
+) -> None:
+    """Rows as a table on a terminal, else as tab-separated lines without a heading."""
+    if not sys.stdout.isatty():
+        kept = [place for place, column in enumerate(columns) if not column.people]
+        for row in rows:
+            click.echo("\t".join(_one_line(row[place]) for place in kept))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption or None)
+    table.caption_justify = "left"
+    for column in columns:
+        table.add_column(
+            column.name,
+            style=column.style,
+            justify="right" if column.right else "left",
+            overflow="fold" if column.fold else "ellipsis",
+        )
+    for row in rows:
+        # Text, not markup: a title may hold square brackets.
+        table.add_row(*(Text(_visible(cell)) for cell in row))
+    Console().print(table)
+
+
+def note(message: str) -> None:
+    """A remark for a person, on standard error so that pipes stay clean."""
+    if sys.stderr.isatty():
+        click.echo(click.style(message, dim=True), err=True)
+
+
+def clock(seconds: float) -> str:
+    """``m:ss``, or ``h:mm:ss`` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def text_of(track: Track, field: str) -> str:
+    """A payload value as one line; empty if the track has none."""
+    value = track.payload.get(field, "")
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def title_of(track: Track) -> str:
+    """The title, or else the file's name, or else the id."""
+    named = text_of(track, "title")
+    return named or (PurePath(track.paths[0]).stem if track.paths else track.id)
+
+
+def payload_json(track: Track) -> dict[str, Any]:
+    """The payload with lists for tuples."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in sorted(track.payload.items())
+    }
+
+
+def track_json(track: Track) -> dict[str, Any]:
+    """A track as ``--json`` shows it."""
+    return {
+        "track": track.id,
+        "title": text_of(track, "title") or None,
+        "artist": text_of(track, "artist") or None,
+        "paths": list(track.paths),
+        "payload": payload_json(track),
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """A hit as ``--json`` shows it."""
+    track = track_json(hit.track)
+    payload = track.pop("payload")
+    segments = [{"start": s.span.start, "end": s.span.end, "score": s.score} for s in hit.segments]
+    return {**track, "score": hit.score, "segments": segments, "payload": payload}
+
+
+def response_json(response: SearchResponse) -> dict[str, Any]:
+    """An answer as ``--json`` shows it."""
+    return {
+        "hits": [hit_json(hit) for hit in response.hits],
+        "took_ms": round(response.took_ms, 3),
+    }
+
+
+HIT_COLUMNS = (
+    Column("#", "dim", right=True, people=True),
+    Column("score", "cyan", right=True),
+    Column("title", "bold"),
+    Column("artist"),
+    Column("best moments", "green"),
+    Column("path", "dim", fold=True),
+    Column("track", "dim"),
+)
+
+
+def print_hits(response: SearchResponse, *, first: int = 1) -> None:
+    """An answer as a table; ``first`` is the rank of its first hit."""
+    rows = [
+        (
+            str(rank),
+            f"{hit.score:.4f}",
+            title_of(hit.track),
+            text_of(hit.track, "artist"),
+            ", ".join(f"{clock(s.span.start)}–{clock(s.span.end)}" for s in hit.segments),
+            hit.track.paths[0] if hit.track.paths else "",
+            hit.track.id,
+        )
+        for rank, hit in enumerate(response.hits, start=first)
+    ]
+    if not rows:
+        note("nothing found")
+        return
+    more = "; more with a larger -k" if response.more else ""
+    print_table(HIT_COLUMNS, rows, caption=f"{len(rows)} hits in {response.took_ms:.1f} ms{more}")
+
+
+def value_rows(values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Names and values as rows of a two-column table."""
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
+        for name, value in values.items()
+    ]
+
+
+def _one_line(text: str) -> str:
+    return _visible(text).replace("\t", " ")
+
+
+def _visible(text: str) -> str:
+    # Tags come from strangers: no control character reaches the terminal.
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,73 @@
+"""Ten dimensions of sound that one can hear and name, by signal processing, without weights.
+
+The formulas are in ``perceptual_dims``. Values of other feature sets (an imported table, trained
+regressors) use the same names but are other measures: ``FEATURE_SET`` is part of the space's
+revision, and two sets are never mixed in one library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.core.spaces import (
+    Anchor,
+    DenseVector,
+    Distance,
+    EmbeddingSpace,
+    Level,
+    Modality,
+    Statistics,
+)
+from retrieval.encoders.perceptual_dims import DIMS, measure
+from retrieval.encoders.perceptual_spectra import SAMPLE_RATE, spectra
+from retrieval.encoders.protocol import Windowing
+
+FEATURE_SET = "segue-signal-1"
+"""Raise the number with any change that moves a value."""
+
+_CENTRE = (0.0, 0.0, 0.0, 0.0, 0.0, 50.0, 50.0, 50.0, 50.0, 0.0)
+_SCALE = (5.0, 5.0, 5.0, 5.0, 5.0, 20.0, 10.0, 20.0, 20.0, 40.0)
+
+
+class PerceptualEncoder:
+    """The ``perceptual`` space: windows of 10 s; a track is the mean over its windows."""
+
+    sample_rate = SAMPLE_RATE
+    windowing = Windowing(length=10.0, hop=10.0, minimum=1.0)
+    reference = Statistics(mean=_CENTRE, std=_SCALE, count=0)
+
+    def __init__(self) -> None:
+        shape = (FEATURE_SET, DIMS, self.sample_rate, self.windowing, _CENTRE, _SCALE)
+        digest = hashlib.blake2b(repr(shape).encode(), digest_size=8).hexdigest()
+        self.space = EmbeddingSpace(
+            name="perceptual",
+            dim=len(DIMS),
+            distance=Distance.WEIGHTED_EUCLIDEAN,
+            revision=f"{FEATURE_SET}-{digest}",
+            query_modalities=frozenset({Modality.AUDIO}),
+            levels=frozenset({Level.TRACK, Level.SEGMENT}),
+            anchor=Anchor(centre=_CENTRE, scale=_SCALE),
+            dims=DIMS,
+            float16=False,
+        )
+
+    def prepare_audio(self, window: NDArray[np.float32]) -> DenseVector:
+        """The ten dimensions of one mono window at 22,050 Hz: all the work is done here."""
+        return measure(spectra(window))
+
+    def forward_audio(self, batch: Sequence[DenseVector]) -> DenseVector:
+        """The prepared vectors as rows, shape (len(batch), 10)."""
+        return np.stack(batch).astype(np.float32, copy=False)
+
+    def pool(self, vectors: DenseVector, durations: NDArray[np.float64]) -> DenseVector:
+        """The mean of the windows, each by its length."""
+        weights = durations / durations.sum()
+        return np.asarray(weights @ vectors.astype(np.float64), dtype=np.float32)
+
+    def payload(self, vector: DenseVector) -> Mapping[str, float]:
+        """The ten dimensions as payload fields, to two decimals."""
+        return {name: round(float(value), 2) for name, value in zip(DIMS, vector, strict=True)}

@@ -1,0 +1,126 @@
+"""The encoders there are. A new one is a new file and one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from retrieval.core.errors import InvalidInputError, PreconditionError
+from retrieval.core.spaces import EmbeddingSpace, Modality
+from retrieval.encoders.protocol import AudioEncoder, Encoder, TextEncoder, WordsEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What is known of an encoder before anything heavy is loaded.
+
+    Attributes:
+        name: Its name, and that of the space it fills.
+        summary: One line for ``--help``.
+        modalities: What it takes.
+        factory: ``module:Class`` to call without arguments.
+        extra: The extra of the ``segue`` package it needs (``models``), or None.
+    """
+
+    name: str
+    summary: str
+    modalities: frozenset[Modality]
+    factory: str
+    extra: str | None = None
+
+
+_DESCRIPTIONS = (
+    EncoderDescription(
+        name="perceptual",
+        summary="ten dimensions one can hear: warmth, brightness, rhythm, arousal, valence, …",
+        modalities=frozenset({Modality.AUDIO}),
+        factory="retrieval.encoders.perceptual:PerceptualEncoder",
+    ),
+    EncoderDescription(
+        name="lexical",
+        summary="the words of tags, folders and file names (BM25)",
+        modalities=frozenset({Modality.TEXT, Modality.WORDS}),
+        factory="retrieval.encoders.lexical:LexicalEncoder",
+    ),
+)
+_DEFAULT = ("perceptual", "lexical")
+
+
+def descriptions() -> tuple[EncoderDescription, ...]:
+    """Every encoder that can be asked for, loaded or not."""
+    return _DESCRIPTIONS
+
+
+@cache
+def load(name: str) -> Encoder:
+    """The encoder of this name, loaded once per process.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING if there is no such encoder.
+        PreconditionError: MODEL_MISSING if the extra it needs is not installed.
+    """
+    known = {description.name: description for description in _DESCRIPTIONS}
+    if name not in known:
+        raise InvalidInputError(
+            f"encoder {name!r}: there is none of this name; use one of {', '.join(known)}",
+            reason="INVALID_SETTING",
+        )
+    description = known[name]
+    module, _, attribute = description.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        if description.extra is None:
+            raise
+        raise PreconditionError(
+            f"encoder {name!r} needs more packages: pip install 'segue[{description.extra}]'",
+            reason="MODEL_MISSING",
+            metadata={"encoder": name, "extra": description.extra},
+        ) from error
+    return cast(Encoder, factory())
+
+
+def default_encoders() -> EncoderSet:
+    """The built-in encoders, which need no download."""
+    return EncoderSet(load(name) for name in _DEFAULT)
+
+
+class EncoderSet(Mapping[str, Encoder]):
+    """Encoders by the name of the space they fill."""
+
+    def __init__(self, encoders: Iterable[Encoder]) -> None:
+        self._encoders: dict[str, Encoder] = {}
+        for encoder in encoders:
+            if encoder.space.name in self._encoders:
+                raise InvalidInputError(
+                    f"two encoders fill the space {encoder.space.name!r}", reason="INVALID_SETTING"
+                )
+            self._encoders[encoder.space.name] = encoder
+
+    def __getitem__(self, space: str) -> Encoder:
+        return self._encoders[space]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._encoders)
+
+    def __len__(self) -> int:
+        return len(self._encoders)
+
+    def spaces(self) -> tuple[EmbeddingSpace, ...]:
+        """The spaces, in order of registration."""
+        return tuple(encoder.space for encoder in self._encoders.values())
+
+    def audio(self) -> tuple[AudioEncoder, ...]:
+        """Those that take sound."""
+        return tuple(e for e in self._encoders.values() if isinstance(e, AudioEncoder))
+
+    def text(self) -> tuple[TextEncoder, ...]:
+        """Those that take query texts."""
+        return tuple(e for e in self._encoders.values() if isinstance(e, TextEncoder))
+
+    def words(self) -> tuple[WordsEncoder, ...]:
+        """Those that take the words of a track's tags and names."""
+        return tuple(e for e in self._encoders.values() if isinstance(e, WordsEncoder))

@@ -1,0 +1,335 @@
+r"""The language of ``--filter``: one line of text into a ``Filter``.
+
+::
+
+    bpm >= 90 and genre in ("rock", "folk")
+    duration in 60..180 and not comment ~ "live"
+    year = 1977 or (exists composer and arousal > 60)
+
+===========================  ==================================================================
+``bpm = 120``, ``==``        the field has this value
+``genre != "rock"``          it has not, or the field is absent
+``year < 1990``              ``<``, ``<=``, ``>``, ``>=``: numbers, or instants as RFC 3339 strings
+``bpm in 118..124``          between the bounds, both included
+``genre in ("rock", "pop")`` any of these values; ``not in (…)`` none of them, or absent
+``title ~ "blue moon"``      every one of these words, in any case and order
+``exists composer``          the field has a value
+``track in ("id", "id")``    these tracks; ``=``, ``!=`` and ``not in`` work too
+``and``, ``or``, ``not``     ``not`` binds tightest, then ``and``, then ``or``; parentheses group
+===========================  ==================================================================
+
+Values are numbers, ``true``, ``false``, and strings in single or double quotes with the escapes
+``\" \' \\ \n \t \r \uXXXX``. Keywords and field names are read in any case. A field whose name is a
+keyword stands in backquotes, as does a field called ``track``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from typing import Any as Untyped
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
+from lark.exceptions import UnexpectedInput, VisitError
+
+from retrieval.core.errors import InvalidInputError
+from retrieval.core.filters import (
+    MAX_DEPTH,
+    MAX_NODES,
+    All,
+    Any,
+    AnyOf,
+    Equals,
+    Exists,
+    Filter,
+    NoneOf,
+    Not,
+    Range,
+    TextMatch,
+    TrackIds,
+    walk,
+)
+from retrieval.core.payload import Scalar
+
+MAX_LENGTH = 65_536
+
+GRAMMAR = r"""
+?start: any
+?any: all (_OR all)*
+?all: negation (_AND negation)*
+?negation: _NOT negation -> negate
+         | condition
+?condition: field EQUAL value            -> equals
+          | field UNEQUAL value          -> differs
+          | field ORDER bound            -> compare
+          | field _IN bound _UPTO bound  -> between
+          | field _IN values             -> among
+          | field _NOT _IN values        -> outside
+          | field _MATCH STRING          -> matches
+          | _EXISTS field                -> exists
+          | TRACK EQUAL STRING           -> is_track
+          | TRACK UNEQUAL STRING         -> is_not_track
+          | TRACK _IN strings            -> among_tracks
+          | TRACK _NOT _IN strings       -> outside_tracks
+          | _OPEN any _CLOSE
+
+values: _OPEN value (_COMMA value)* _CLOSE
+strings: _OPEN STRING (_COMMA STRING)* _CLOSE
+?value: NUMBER | STRING | TRUE | FALSE
+?bound: NUMBER | STRING
+field: NAME | QUOTED_NAME
+
+_OR.2: /or\b/i
+_AND.2: /and\b/i
+_NOT.2: /not\b/i
+_IN.2: /in\b/i
+_EXISTS.2: /exists\b/i
+TRACK.2: /track\b/i
+TRUE.2: /true\b/i
+FALSE.2: /false\b/i
+NAME: /[a-zA-Z][a-zA-Z0-9_]*/
+QUOTED_NAME: /`[a-zA-Z][a-zA-Z0-9_]*`/
+NUMBER: /[+-]?\d+(\.\d+)?([eE][+-]?\d+)?/
+STRING: /"([^"\\]|\\.)*"|'([^'\\]|\\.)*'/s
+UNEQUAL: "!="
+EQUAL: "==" | "="
+ORDER: "<=" | "<" | ">=" | ">"
+_MATCH: "~"
+_UPTO: ".."
+_OPEN: "("
+_CLOSE: ")"
+_COMMA: ","
+%ignore /\s+/
+"""
+
+_SAID = {
+    "NAME": "a field name",
+    "NUMBER": "a number",
+    "STRING": "a string in quotes",
+    "TRUE": "true",
+    "FALSE": "false",
+    "_OPEN": '"("',
+    "_CLOSE": '")"',
+    "_COMMA": '","',
+    "_UPTO": '".."',
+    "EQUAL": "=",
+    "ORDER": "< <= > >=",
+    "UNEQUAL": "!=",
+    "_MATCH": "~",
+    "_IN": "in",
+    "_NOT": "not",
+    "_AND": "and",
+    "_OR": "or",
+    "_EXISTS": "exists",
+    "$END": "the end",
+}
+_KEYWORDS = frozenset({"and", "or", "not", "in", "exists", "true", "false", "track"})
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+
+
+def parse(text: str) -> Filter:
+    """Read a filter.
+
+    Args:
+        text: The filter, at most 65536 characters.
+
+    Returns:
+        The filter, not yet checked against the fields of a library.
+
+    Raises:
+        InvalidInputError: INVALID_FILTER; the message quotes the line, marks the place with a caret
+            and says what was expected there; ``column`` in the metadata counts from 1.
+    """
+    if len(text) > MAX_LENGTH:
+        raise _bad(f"filter: {len(text)} characters; at most {MAX_LENGTH} are read")
+    if not text.strip():
+        raise _bad('filter: it is empty; write for example: bpm >= 90 and genre = "rock"')
+    try:
+        tree: Untyped = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _at(text, _position(error, text), _expectation(error, text)) from None
+    except VisitError as error:
+        if isinstance(error.orig_exc, _BadTokenError):
+            raise _at(text, error.orig_exc.position, error.orig_exc.problem) from None
+        raise
+    except _BadTokenError as error:
+        raise _at(text, error.position, error.problem) from None
+    return _bounded(tree)
+
+
+@cache
+def _parser() -> Lark:
+    # With the transformer inside, the parser builds no tree, and no depth of input recurses.
+    return Lark(GRAMMAR, parser="lalr", transformer=_ToFilter())
+
+
+class _BadTokenError(Exception):
+    def __init__(self, token: Token, problem: str, offset: int = 0) -> None:
+        super().__init__(problem)
+        self.position = (token.start_pos or 0) + offset
+        self.problem = problem
+
+
+@v_args(inline=True)
+class _ToFilter(Transformer[Token, Filter]):
+    """Builds filters while the parser reduces."""
+
+    def any(self, *parts: Filter) -> Filter:
+        return Any(parts)
+
+    def all(self, *parts: Filter) -> Filter:
+        return All(parts)
+
+    def negate(self, part: Filter) -> Filter:
+        return Not(part)
+
+    def field(self, name: Token) -> str:
+        return name.strip("`").lower()
+
+    def values(self, *values: Token) -> tuple[Scalar, ...]:
+        return tuple(_scalar(value) for value in values)
+
+    def strings(self, *values: Token) -> tuple[str, ...]:
+        return tuple(_text(value) for value in values)
+
+    def equals(self, field: str, _sign: Token, value: Token) -> Filter:
+        return Equals(field, _scalar(value))
+
+    def differs(self, field: str, _sign: Token, value: Token) -> Filter:
+        return NoneOf(field, (_scalar(value),))
+
+    def compare(self, field: str, sign: Token, bound: Token) -> Filter:
+        value = _bound(bound)
+        match str(sign):
+            case "<":
+                return Range(field, lt=value)
+            case "<=":
+                return Range(field, lte=value)
+            case ">":
+                return Range(field, gt=value)
+            case _:
+                return Range(field, gte=value)
+
+    def between(self, field: str, low: Token, high: Token) -> Filter:
+        return Range(field, gte=_bound(low), lte=_bound(high))
+
+    def among(self, field: str, values: tuple[Scalar, ...]) -> Filter:
+        return AnyOf(field, values)
+
+    def outside(self, field: str, values: tuple[Scalar, ...]) -> Filter:
+        return NoneOf(field, values)
+
+    def matches(self, field: str, text: Token) -> Filter:
+        return TextMatch(field, _text(text))
+
+    def exists(self, field: str) -> Filter:
+        return Exists(field)
+
+    def is_track(self, _track: Token, _sign: Token, track_id: Token) -> Filter:
+        return TrackIds((_text(track_id),))
+
+    def is_not_track(self, _track: Token, _sign: Token, track_id: Token) -> Filter:
+        return Not(TrackIds((_text(track_id),)))
+
+    def among_tracks(self, _track: Token, ids: tuple[str, ...]) -> Filter:
+        return TrackIds(ids)
+
+    def outside_tracks(self, _track: Token, ids: tuple[str, ...]) -> Filter:
+        return Not(TrackIds(ids))
+
+
+def _scalar(token: Token) -> Scalar:
+    match token.type:
+        case "TRUE":
+            return True
+        case "FALSE":
+            return False
+        case "NUMBER":
+            return _number(token)
+        case _:
+            return _text(token)
+
+
+def _bound(token: Token) -> float | int | str:
+    return _number(token) if token.type == "NUMBER" else _text(token)
+
+
+def _number(token: Token) -> int | float:
+    if re.fullmatch(r"[+-]?\d{1,18}", token):
+        return int(token)
+    value = float(token)
+    if not math.isfinite(value):
+        raise _BadTokenError(token, "this number is too large")
+    return value
+
+
+def _text(token: Token) -> str:
+    def replace(match: re.Match[str]) -> str:
+        escape = match.group(1)
+        if escape.startswith("u") and len(escape) == 5:
+            return chr(int(escape[1:], 16))
+        if escape not in _ESCAPES:
+            raise _BadTokenError(
+                token, rf"unknown escape \{escape}; write \\ for a backslash", match.start() + 1
+            )
+        return _ESCAPES[escape]
+
+    text = _ESCAPE.sub(replace, token[1:-1])
+    # Two \\uXXXX escapes may spell one character beyond the basic plane.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _bounded(node: Filter) -> Filter:
+    for count, (_, depth) in enumerate(walk(node), start=1):
+        if depth > MAX_DEPTH:
+            raise _bad(f"filter is nested deeper than {MAX_DEPTH} levels")
+        if count > MAX_NODES:
+            raise _bad(f"filter has more than {MAX_NODES} conditions")
+    return node
+
+
+def _position(error: UnexpectedInput, text: str) -> int:
+    position: object = error.pos_in_stream
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        position = None
+    return position if isinstance(position, int) else len(text.rstrip())
+
+
+def _expectation(error: UnexpectedInput, text: str) -> str:
+    position = _position(error, text)
+    allowed: set[str] = set()
+    if isinstance(error, UnexpectedToken):
+        allowed = set(error.accepts or error.expected)
+    elif isinstance(error, UnexpectedCharacters):
+        allowed = set(error.allowed or ())
+        if text[position] in "\"'" and "STRING" in allowed:
+            return "this string has no closing quote"
+    said = [words for name, words in _SAID.items() if name in allowed]
+    word = re.match(r"[^\W\d]\w*", text[position:])
+    if "STRING" in allowed and word and word[0].lower() not in _KEYWORDS:
+        return f'expected {_or(said)}; put words in quotes: "{word[0]}"'
+    return f"expected {_or(said)}"
+
+
+def _or(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _at(text: str, position: int, problem: str) -> InvalidInputError:
+    start = text.rfind("\n", 0, position) + 1
+    line = text[start:].split("\n", 1)[0].replace("\t", " ")
+    column = position - start
+    # Of a long line, what is around the place.
+    left = max(0, column - 60)
+    shown = line[left : left + 100]
+    return _bad(
+        f"filter: {problem}, at column {column + 1}\n  {shown}\n  {' ' * (column - left)}^",
+        column=column + 1,
+    )
+
+
+def _bad(message: str, column: int | None = None) -> InvalidInputError:
+    metadata = {} if column is None else {"column": str(column)}
+    return InvalidInputError(message, reason="INVALID_FILTER", metadata=metadata)

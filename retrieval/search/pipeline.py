@@ -1,0 +1,138 @@
+"""The one query path: validate, plan, encode, search, fuse, group by track, present."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retrieval.core.payload import Payload
+from retrieval.core.queries import (
+    Hit,
+    RecommendRequest,
+    SearchRequest,
+    SearchResponse,
+    SegmentHit,
+)
+from retrieval.core.spaces import Level
+from retrieval.core.tracks import Track
+from retrieval.search.fuse import Fused, Lane, Ranking, depth, fuse
+from retrieval.search.moments import best_segments
+from retrieval.search.plan import Plan, make_plan, validate
+from retrieval.search.queries import kind_of
+from retrieval.search.queries.kind import Asked, Sources
+from retrieval.store.protocol import StoreQuery
+
+
+def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> SearchResponse:
+    """Answer a request.
+
+    Args:
+        request: A search, or a recommendation, which is a search by examples.
+        sources: The library, the encoders and the caller's budget.
+
+    Raises:
+        SegueError: Everything ``plan`` and the query kinds raise, and DeadlineError or
+            CancelledError if the budget ends between two stages.
+    """
+    started = time.perf_counter()
+    validate(request, sources.info)
+    plan = make_plan(request, sources.info, sources.encoding)
+    sources.budget.check("encoding the query")
+    lanes = encode(plan, sources)
+    sources.budget.check("searching")
+    rankings = search(lanes, plan, request, sources)
+    fused = fuse(rankings, request.fusion)
+    end = request.offset + request.limit
+    page = fused[request.offset : end]
+    sources.budget.check("looking for segments")
+    moments = best_segments(
+        sources.store, sources.info, lanes, [hit.track_id for hit in page], request.segments
+    )
+    payloads = payloads_of(page, rankings, request, sources)
+    return SearchResponse(
+        hits=present(page, payloads, moments),
+        took_ms=(time.perf_counter() - started) * 1000.0,
+        more=len(fused) > end,
+    )
+
+
+def encode(plan: Plan, sources: Sources) -> list[Lane]:
+    """Probes of all queries, each kind in one batch, in the order of the request."""
+    by_kind: dict[type, list[Asked[Any]]] = defaultdict(list)
+    for asked in plan.asked:
+        by_kind[type(asked.query)].append(asked)
+    lanes = [
+        Lane(one.index, one.weight, probe)
+        for alike in by_kind.values()
+        for one, probe in kind_of(alike[0].query).probes(alike, sources)
+    ]
+    return sorted(lanes, key=lambda lane: (lane.query, lane.probe.space))
+
+
+def search(
+    lanes: Sequence[Lane],
+    plan: Plan,
+    request: SearchRequest | RecommendRequest,
+    sources: Sources,
+) -> list[Ranking]:
+    """All rankings, in one round trip to the store.
+
+    A space without track vectors is asked through its segments, the best one of each track.
+    """
+    wanted = depth(request.offset, request.limit, len(lanes))
+    queries = []
+    for lane in lanes:
+        whole = Level.TRACK in sources.info.spaces[lane.probe.space].levels
+        queries.append(
+            StoreQuery(
+                lane.probe,
+                level=Level.TRACK if whole else Level.SEGMENT,
+                filter=plan.filter,
+                limit=wanted,
+                per_track=None if whole else 1,
+                payload=request.payload_fields if len(lanes) == 1 and whole else (),
+            )
+        )
+    answers = sources.store.search(queries)
+    return [Ranking(lane, matches) for lane, matches in zip(lanes, answers, strict=True)]
+
+
+def payloads_of(
+    page: Sequence[Fused],
+    rankings: Sequence[Ranking],
+    request: SearchRequest | RecommendRequest,
+    sources: Sources,
+) -> Mapping[str, Payload]:
+    """Payloads of the hits by track id.
+
+    A single ranking brought them along. Fused rankings are many times deeper than the page, so
+    there the few payloads that are shown come by id; a track deleted meanwhile is absent.
+    """
+    only = rankings[0] if len(rankings) == 1 else None
+    if only is not None and Level.TRACK in sources.info.spaces[only.lane.probe.space].levels:
+        return {match.track_id: match.payload for match in only.matches}
+    if request.payload_fields == ():
+        return {hit.track_id: {} for hit in page}
+    ids = [hit.track_id for hit in page]
+    records = sources.store.retrieve(ids, payload=request.payload_fields) if ids else ()
+    return {record.id: record.payload for record in records}
+
+
+def present(
+    page: Sequence[Fused],
+    payloads: Mapping[str, Payload],
+    moments: Mapping[str, tuple[SegmentHit, ...]],
+) -> tuple[Hit, ...]:
+    """Hits as the caller sees them."""
+    return tuple(
+        Hit(
+            track=Track(one.track_id, payloads[one.track_id]),
+            score=one.score,
+            segments=moments.get(one.track_id, ()),
+            evidence=one.evidence,
+        )
+        for one in page
+        if one.track_id in payloads
+    )

@@ -1,0 +1,181 @@
+"""What a library is made of: how declarations merge, and how the result is kept as JSON."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retrieval.core.errors import PreconditionError, StoreError
+from retrieval.core.payload import STANDARD_FIELDS, Field, FieldType
+from retrieval.core.spaces import (
+    Anchor,
+    Distance,
+    EmbeddingSpace,
+    Level,
+    Modality,
+    Statistics,
+)
+from retrieval.core.tracks import LibraryInfo
+
+FORMAT = 1
+
+
+def merge(
+    info: LibraryInfo | None, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+) -> LibraryInfo:
+    """The library after a declaration; a new one, with a new id, if there was none.
+
+    What only describes (query modalities, names of dimensions, descriptions) follows the newest
+    declaration.
+
+    Raises:
+        PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape,
+            FIELD_TYPE_CONFLICT if a field exists with another type.
+    """
+    merged = dict(info.spaces) if info else {}
+    for space in spaces:
+        held = merged.get(space.name)
+        if held is not None and _shape(held) != _shape(space):
+            raise PreconditionError(
+                f"space {space.name!r} is in this library with revision {held.revision} and "
+                f"{_words(held)}; declared now: revision {space.revision} and {_words(space)}; "
+                "index into a library of another name, or use the encoder it was made with",
+                reason="REVISION_MISMATCH",
+                metadata={"space": space.name, "library": held.revision, "given": space.revision},
+            )
+        merged[space.name] = space
+    declared = dict(info.fields) if info else {}
+    for field in (*STANDARD_FIELDS, *fields):
+        known = declared.get(field.name)
+        if known is not None and known.type is not field.type:
+            raise PreconditionError(
+                f"field {field.name!r} is {known.type.value} in this library and cannot become "
+                f"{field.type.value}; give the new field another name",
+                reason="FIELD_TYPE_CONFLICT",
+                metadata={"field": field.name, "library": known.type.value},
+            )
+        declared[field.name] = field
+    return LibraryInfo(
+        id=info.id if info else str(uuid.uuid4()),
+        spaces=merged,
+        fields=declared,
+        statistics=dict(info.statistics) if info else {},
+    )
+
+
+def with_statistics(info: LibraryInfo, space: str, statistics: Statistics) -> LibraryInfo:
+    """The library with a space's statistics replaced.
+
+    Raises:
+        PreconditionError: SPACE_UNAVAILABLE if there is no such space, or it keeps no statistics.
+    """
+    held = info.spaces.get(space)
+    if held is None or held.anchor is None:
+        raise PreconditionError(f"there is no space {space!r} that keeps statistics")
+    if len(statistics.mean) != held.dim or len(statistics.std) != held.dim:
+        raise PreconditionError(f"statistics of space {space!r} need {held.dim} values each")
+    return LibraryInfo(info.id, info.spaces, info.fields, {**info.statistics, space: statistics})
+
+
+def to_json(info: LibraryInfo) -> dict[str, Any]:
+    """The library as JSON values; ``from_json`` reads them back."""
+    return {
+        "format": FORMAT,
+        "id": info.id,
+        "spaces": [_space_json(info.spaces[name]) for name in sorted(info.spaces)],
+        "fields": [
+            {
+                "name": field.name,
+                "type": field.type.value,
+                "description": field.description,
+                "computed": field.computed,
+            }
+            for field in info.fields.values()
+        ],
+        "statistics": {
+            name: {"mean": list(s.mean), "std": list(s.std), "count": s.count}
+            for name, s in sorted(info.statistics.items())
+        },
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> LibraryInfo:
+    """A library from ``to_json``'s values.
+
+    Raises:
+        StoreError: STORE_CORRUPT if they are not of a library, or of a newer format.
+    """
+    if data.get("format") != FORMAT:
+        raise StoreError(
+            f"the library has format {data.get('format')!r}, this version reads {FORMAT}; "
+            "use the version of Segue that wrote it",
+            reason="STORE_CORRUPT",
+        )
+    try:
+        spaces = [_space(entry) for entry in data["spaces"]]
+        fields = [
+            Field(f["name"], FieldType(f["type"]), f["description"], f["computed"])
+            for f in data["fields"]
+        ]
+        statistics = {
+            name: Statistics(tuple(s["mean"]), tuple(s["std"]), s["count"])
+            for name, s in data["statistics"].items()
+        }
+        return LibraryInfo(
+            str(data["id"]), {s.name: s for s in spaces}, {f.name: f for f in fields}, statistics
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"the library's description is damaged: {error!r}", reason="STORE_CORRUPT"
+        ) from error
+
+
+def _shape(space: EmbeddingSpace) -> tuple[object, ...]:
+    return (
+        space.revision,
+        space.dim,
+        space.distance,
+        space.levels,
+        space.sparse,
+        space.anchor,
+        space.float16,
+    )
+
+
+def _words(space: EmbeddingSpace) -> str:
+    levels = " and ".join(sorted(level.value for level in space.levels))
+    size = "sparse" if space.sparse else f"{space.dim} dims"
+    return f"{size}, {space.distance.value}, {levels}"
+
+
+def _space_json(space: EmbeddingSpace) -> dict[str, Any]:
+    anchor = space.anchor
+    return {
+        "name": space.name,
+        "dim": space.dim,
+        "distance": space.distance.value,
+        "revision": space.revision,
+        "query_modalities": sorted(m.value for m in space.query_modalities),
+        "levels": sorted(level.value for level in space.levels),
+        "sparse": space.sparse,
+        "anchor": anchor and {"centre": list(anchor.centre), "scale": list(anchor.scale)},
+        "dims": list(space.dims),
+        "float16": space.float16,
+    }
+
+
+def _space(entry: Mapping[str, Any]) -> EmbeddingSpace:
+    anchor = entry["anchor"]
+    return EmbeddingSpace(
+        name=entry["name"],
+        dim=entry["dim"],
+        distance=Distance(entry["distance"]),
+        revision=entry["revision"],
+        query_modalities=frozenset(map(Modality, entry["query_modalities"])),
+        levels=frozenset(map(Level, entry["levels"])),
+        sparse=entry["sparse"],
+        anchor=Anchor(tuple(anchor["centre"]), tuple(anchor["scale"])) if anchor else None,
+        dims=tuple(entry["dims"]),
+        float16=entry["float16"],
+    )

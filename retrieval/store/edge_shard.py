@@ -1,0 +1,239 @@
+"""One shard of Qdrant Edge: made, opened, widened and asked; its own errors become ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as engine
+
+from retrieval.core.errors import SegueError, StoreError
+from retrieval.core.payload import Field, FieldType
+from retrieval.core.spaces import Distance, EmbeddingSpace, Level
+from retrieval.core.tracks import LibraryInfo
+from retrieval.store.points import TRACK, index_keys
+from retrieval.store.tuning import Tuning
+
+# A shard must have a vector from the start; this one stays empty.
+_PLACEHOLDER = "_"
+_BATCH = 512
+_ALL = 2**31 - 1
+
+_SCHEMAS = {
+    FieldType.KEYWORD: engine.PayloadSchemaType.Keyword,
+    FieldType.INTEGER: engine.PayloadSchemaType.Integer,
+    FieldType.FLOAT: engine.PayloadSchemaType.Float,
+    FieldType.BOOLEAN: engine.PayloadSchemaType.Bool,
+    FieldType.DATETIME: engine.PayloadSchemaType.Datetime,
+}
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn the engine's bare exceptions, and its panics, into StoreError.
+
+    Raises:
+        StoreError: STORE_LOCKED if another process has the shard open, else STORE_UNAVAILABLE.
+    """
+    try:
+        yield
+    except SegueError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if "WouldBlock" in str(error):
+            raise StoreError(
+                f"{doing}: another process has this library open; stop it, or send the command "
+                "to the running service with --address",
+                reason="STORE_LOCKED",
+            ) from error
+        raise StoreError(f"{doing}: {error}") from error
+
+
+class Shard:
+    """The tracks or the segments of one library.
+
+    Args:
+        path: Folder of the shard.
+        level: What its points are.
+        tuning: How dense vectors are indexed.
+    """
+
+    def __init__(self, path: Path, level: Level, tuning: Tuning) -> None:
+        self.path = path
+        self.level = level
+        self.tuning = tuning
+        self._shard: engine.EdgeShard | None = None
+
+    @property
+    def raw(self) -> engine.EdgeShard:
+        """The open shard.
+
+        Raises:
+            StoreError: If it is closed.
+        """
+        if self._shard is None:
+            raise StoreError("the library is closed")
+        return self._shard
+
+    def create(self, info: LibraryInfo) -> None:
+        """Make the shard, empty, with its vectors; ``widen`` adds the indexes."""
+        self.path.mkdir(parents=True)
+        with engine_errors(f"cannot create {self.path}"):
+            self._shard = engine.EdgeShard.create(str(self.path), self._config(info))
+
+    def exists(self) -> bool:
+        """Whether there is anything of it on the disk."""
+        return self.path.exists()
+
+    def remove(self) -> None:
+        """Delete its files."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def load(self, info: LibraryInfo | None) -> None:
+        """Open the shard with the settings for these spaces, or (None) with those it has.
+
+        Raises:
+            StoreError: STORE_LOCKED if another process has it open, STORE_CORRUPT if it is gone.
+        """
+        if not self.path.is_dir():
+            raise StoreError(
+                f"{self.path} is missing; restore the library's folder from a backup, "
+                "or remove it and index again",
+                reason="STORE_CORRUPT",
+            )
+        with engine_errors(f"cannot open {self.path}"):
+            # What an optimisation that was killed leaves behind is loaded as if it were data.
+            shutil.rmtree(self.path / "temp_segments", ignore_errors=True)
+            config = None if info is None else self._config(info)
+            self._shard = engine.EdgeShard.load(str(self.path), config)
+
+    def widen(self, spaces: Iterable[EmbeddingSpace], fields: Iterable[Field]) -> None:
+        """Add vectors and payload indexes; those that exist already stay as they are."""
+        operation = engine.UpdateOperation
+        with engine_errors(f"cannot add to {self.path}"):
+            for space in spaces:
+                if self.level not in space.levels:
+                    continue
+                if space.sparse:
+                    self.raw.update(operation.create_sparse_vector(space.name, engine.Modifier.Idf))
+                    continue
+                size, distance, datatype = _dense(space)
+                self.raw.update(
+                    operation.create_dense_vector(space.name, size, distance, datatype=datatype)
+                )
+            self.raw.update(operation.create_field_index(TRACK, _SCHEMAS[FieldType.KEYWORD]))
+            for field in fields:
+                for key, kind in index_keys(field):
+                    self.raw.update(operation.create_field_index(key, _SCHEMAS[kind]))
+            self.raw.flush()
+
+    def upsert(self, points: Sequence[engine.Point]) -> None:
+        """Write points, whole."""
+        for batch in _batches(points):
+            self.raw.update(engine.UpdateOperation.upsert_points(batch))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete points; unknown ids are ignored."""
+        for batch in _batches(ids):
+            self.raw.update(engine.UpdateOperation.delete_points([*batch]))
+
+    def set_payload(self, ids: Sequence[str], payload: dict[str, Any]) -> None:
+        """Replace top-level keys of the points' payload."""
+        for batch in _batches(ids):
+            self.raw.update(engine.UpdateOperation.set_payload([*batch], payload))
+
+    def retrieve(
+        self, ids: Sequence[str], payload: list[str], vectors: bool
+    ) -> dict[str, engine.Record]:
+        """The points among these that exist, by id."""
+        found = self.raw.retrieve([*ids], payload, vectors) if ids else []
+        return {str(record.id): record for record in found}
+
+    def scroll(
+        self,
+        filter: engine.Filter | None,
+        *,
+        payload: list[str],
+        vectors: bool = False,
+        limit: int | None = None,
+        offset: str | None = None,
+    ) -> list[engine.Record]:
+        """Points that pass the filter, in order of id from ``offset`` on; all without a limit."""
+        found, _ = self.raw.scroll(
+            engine.ScrollRequest(
+                offset=offset,
+                limit=_ALL if limit is None else limit,
+                filter=filter,
+                with_payload=payload,
+                with_vector=vectors,
+            )
+        )
+        return found
+
+    def count(self, filter: engine.Filter | None = None) -> int:
+        """Exact number of points that pass the filter."""
+        return self.raw.count(engine.CountRequest(exact=True, filter=filter))
+
+    def facet(self, key: str, filter: engine.Filter | None) -> list[tuple[str | int | bool, int]]:
+        """Every value at the path with its exact number of points."""
+        request = engine.FacetRequest(key, limit=_ALL, exact=True, filter=filter)
+        return [(hit.value, hit.count) for hit in self.raw.facet(request).hits]
+
+    def close(self) -> None:
+        """Flush and close; idempotent."""
+        shard, self._shard = self._shard, None
+        if shard is not None:
+            with engine_errors(f"cannot close {self.path}"):
+                shard.flush()
+                shard.close()
+
+    def _config(self, info: LibraryInfo) -> engine.EdgeConfig:
+        tuning = self.tuning
+        graph = engine.HnswIndexConfig(tuning.m, tuning.ef_construct, tuning.full_scan_kb)
+        no_graph = engine.HnswIndexConfig(0, tuning.ef_construct, tuning.full_scan_kb, payload_m=0)
+        dense = {}
+        sparse = {_PLACEHOLDER: engine.EdgeSparseVectorParams()}
+        for space in info.spaces.values():
+            if self.level not in space.levels:
+                continue
+            if space.sparse:
+                sparse[space.name] = engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)
+                continue
+            size, distance, datatype = _dense(space)
+            void = space.distance is Distance.WEIGHTED_EUCLIDEAN
+            dense[space.name] = engine.EdgeVectorParams(
+                size, distance, datatype=datatype, hnsw_config=no_graph if void else graph
+            )
+        return engine.EdgeConfig(
+            vectors=dense,
+            sparse_vectors=sparse,
+            # Of vectors added later, until the shard is opened with this configuration again.
+            hnsw_config=no_graph,
+            optimizers=engine.EdgeOptimizersConfig(indexing_threshold=tuning.indexing_kb),
+            wal_enabled=True,
+        )
+
+
+def _dense(
+    space: EmbeddingSpace,
+) -> tuple[int, engine.Distance, engine.VectorStorageDatatype]:
+    if space.distance is Distance.WEIGHTED_EUCLIDEAN:
+        return 2 * space.dim, engine.Distance.Dot, engine.VectorStorageDatatype.Float32
+    kind = engine.VectorStorageDatatype
+    distance = engine.Distance
+    return (
+        space.dim,
+        distance.Cosine if space.distance is Distance.COSINE else distance.Dot,
+        kind.Float16 if space.float16 else kind.Float32,
+    )
+
+
+def _batches(items: Sequence[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(items), _BATCH):
+        yield list(items[start : start + _BATCH])

@@ -1,0 +1,198 @@
+"""The store's own process: ``python -m retrieval.store.owner_process FD``.
+
+The embedded engine never releases the interpreter's lock, so one thread does everything: it takes
+requests from the pipe, answers questions first, and does writes, which arrive in small slices, in
+between. Questions that never pause still let a slice through every ``WRITE_TURN`` seconds.
+
+The process ends when the other end of the pipe closes, and only then: Ctrl-C and SIGTERM, which
+service managers send to every process of a service, are for the parent to act upon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from retrieval.core.errors import InternalError, PreconditionError, SegueError
+from retrieval.store.owner_copy import copy_tree, sync_tree
+from retrieval.store.owner_link import Frame, FrameReader, dumps, pack
+from retrieval.store.owner_log import WriteLog, read_log
+from retrieval.store.protocol import Store
+
+WRITES = frozenset({"declare", "set_statistics", "write", "update", "delete"})
+WRITE_TURN = 0.02
+"""Seconds that a waiting write slice lets questions go first."""
+
+
+class _Owner:
+    """The loop of the process, and what it does besides the store's own methods."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._frames = FrameReader(sock)
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._urgent: deque[Frame] = deque()
+        self._patient: deque[Frame] = deque()
+        self._waiting_since = 0.0
+        self._store: Store | None = None
+        self._log: WriteLog | None = None
+        self._commands: dict[str, Callable[..., Any]] = {
+            "hello": os.getpid,
+            "open": self._open,
+            "background": _background,
+            "copy": copy_tree,
+            "rebuild": _rebuild,
+            "log_begin": self._log_begin,
+            "log_size": self._log_size,
+            "log_end": self._log_end,
+            "replay": self._replay,
+        }
+
+    def serve(self) -> None:
+        """Work until the pipe closes; what was queued by then is still done."""
+        connected = True
+        while connected or self._urgent or self._patient:
+            if connected:
+                connected = self._receive()
+            turn = time.monotonic() - self._waiting_since > WRITE_TURN
+            if self._patient and (turn or not self._urgent):
+                self._answer(self._patient.popleft())
+                self._waiting_since = time.monotonic()
+            elif self._urgent:
+                self._answer(self._urgent.popleft())
+        if self._store is not None:
+            self._store.close()
+
+    def _receive(self) -> bool:
+        wait = not (self._urgent or self._patient)
+        while wait or self._poll.poll(0):
+            frames = self._frames.receive(wait=wait)
+            if frames is None:
+                return False
+            for item in frames:
+                if item.urgent:
+                    self._urgent.append(item)
+                    continue
+                if not self._patient:
+                    self._waiting_since = time.monotonic()
+                self._patient.append(item)
+            wait = False
+        return True
+
+    def _answer(self, item: Frame) -> None:
+        try:
+            method, args, kwargs = pickle.loads(item.body)  # noqa: S301 - from our own parent
+            reply = (True, self._perform(method, args, kwargs, item.body), "")
+        except SegueError as error:
+            reply = (False, error, "")
+        except Exception as error:  # a defect: the parent logs it, this process goes on
+            fault = InternalError(f"the store failed in {method}: {type(error).__name__}: {error}")
+            reply = (False, fault, traceback.format_exc())
+        body = dumps(reply)
+        with contextlib.suppress(OSError):  # the parent died; the loop notices next
+            self._sock.sendall(pack(item.request, body))
+
+    def _perform(
+        self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], body: bytes
+    ) -> Any:
+        command = self._commands.get(method)
+        if command is not None:
+            return command(*args, **kwargs)
+        call = getattr(self._opened, method)
+        if method not in WRITES or self._log is None:
+            return call(*args, **kwargs)
+        done = False
+        try:
+            value = call(*args, **kwargs)
+            done = True
+        finally:
+            self._log.append(body, done=done)
+        return value
+
+    @property
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise InternalError("the store's process was asked before it opened a store")
+        return self._store
+
+    def _open(self, factory: str, path: Path) -> None:
+        self._store = _make(factory, path)
+        gc.collect()
+        gc.freeze()
+
+    def _log_begin(self, path: Path) -> None:
+        self._log = WriteLog(path)
+
+    def _log_size(self) -> int:
+        if self._log is None:
+            raise PreconditionError("no log of writes is being kept", reason="INTERNAL")
+        return self._log.flush()
+
+    def _log_end(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _replay(self, path: Path, start: int, end: int) -> None:
+        for body, done in read_log(path, start, end):
+            method, args, kwargs = pickle.loads(body)  # noqa: S301 - written by our own sibling
+            # What failed there may have been done in part: do as much here, and let it fail.
+            with contextlib.nullcontext() if done else contextlib.suppress(SegueError):
+                getattr(self._opened, method)(*args, **kwargs)
+
+
+def _make(factory: str, path: Path) -> Store:
+    module, _, name = factory.partition(":")
+    return cast(Store, getattr(importlib.import_module(module), name)(path))
+
+
+def _background(parent: int) -> None:
+    """Yield to the process that answers questions, and die with the parent."""
+    os.nice(19)
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    # The engine holds the interpreter for the whole of an optimisation, so only the kernel can end
+    # this process when the parent is killed meanwhile.
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+    cores = sorted(os.sched_getaffinity(0))
+    # The engine takes as many threads as it sees cores, and they contend for memory too.
+    os.sched_setaffinity(0, cores[len(cores) // 2 :])
+
+
+def _rebuild(factory: str, path: Path) -> None:
+    """Optimise the store in this folder and make all of it durable."""
+    store = _make(factory, path)
+    try:
+        store.optimize()
+    finally:
+        store.close()
+    sync_tree(path)
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    _Owner(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What starting costs: `segue --help` and the client load nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    *("torch", "transformers", "librosa", "scipy", "numba", "numpy", "soundfile", "soxr", "av"),
+    *("grpc", "google", "qdrant_client", "qdrant_edge", "pydantic", "structlog", "lark"),
+}
+
+
+def loaded(code: str) -> set[str]:
+    probe = f"import sys\n{code}\nprint('LOADED', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("LOADED"))
+    return {name.split(".", 1)[0] for name in line.split()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["search", "--help"], ["index", "--help"]],
+    ids=" ".join,
+)
+def test_help_imports_no_heavy_module(arguments: list[str]) -> None:
+    modules = loaded(
+        "from retrieval.cli import main\n"
+        f"sys.argv = ['segue', *{arguments}]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code"
+    )
+    assert modules & HEAVY == set()
+
+
+def test_the_client_loads_no_engine_and_no_decoder() -> None:
+    modules = loaded("import retrieval.client")
+    heavy = {"torch", "transformers", "librosa", "scipy", "qdrant_client", "qdrant_edge", "av"}
+    assert modules & heavy == set()
+    assert "grpc" in modules
+
+
+def test_the_base_install_runs_without_extras() -> None:
+    """Nothing at run time imports what only an extra brings."""
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'torch', 'transformers', 'librosa', 'scipy', 'numba',\n"
+        "                'sklearn', 'psutil', 'grpc_tools', 'hypothesis', 'laion_clap'}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "import retrieval, indexer\n"
+        "for package in (retrieval, indexer):\n"
+        "    for info in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(info.name)\n"
+    )
+    assert "retrieval" in loaded(code)
