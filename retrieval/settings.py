@@ -27,6 +27,18 @@ class Settings(BaseSettings):
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds."""
 
+    clap_weights: str | None = None
+    """CLAP: a local folder or LAION ``.pt`` file, or the name of a repository of the Hugging Face
+    hub that has been downloaded; unset means ``models/clap`` in the data folder."""
+    clap_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    """What the file of CLAP weights must hash to; unset means it is not checked."""
+    clamp3_weights: Path | None = None
+    """CLAMP3: a local folder; unset means ``models/clamp3`` in the data folder."""
+    clamp3_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    """What the CLAMP3 checkpoint must hash to; unset means it is not checked."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """Where models run; ``auto`` means CUDA if there is any, else the CPU."""
+
     max_duration: float = Field(default=6 * 3600.0, gt=0)
     """Longest file to index, in seconds."""
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, gt=0)

@@ -57,6 +57,11 @@ class WindowShape(Protocol):
         """Seconds."""
         ...
 
+    @property
+    def align_last(self) -> bool:
+        """Whether a shorter last window moves back to full length."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
@@ -71,7 +76,8 @@ class WindowCutter:
     """Cuts a mono stream into windows that start at 0, hop, 2*hop, … and never differ.
 
     The window that reaches the end of the sound is the last one; if it is shorter than the rest it
-    is kept only if it is at least ``minimum`` long, or is the only one. At most one window and one
+    is kept only if it is at least ``minimum`` long, or is the only one; with ``align_last`` it then
+    starts early enough to be as long as the rest, if the sound is. At most two windows and one
     block are held.
     """
 
@@ -80,6 +86,7 @@ class WindowCutter:
         self._length = max(1, round(shape.length * sample_rate))
         self._hop = max(1, round(shape.hop * sample_rate))
         self._minimum = round(shape.minimum * sample_rate)
+        self._past: Mono | None = np.empty(0, dtype=np.float32) if shape.align_last else None
         self._buffer: Mono = np.empty(0, dtype=np.float32)
         self._gap = 0
         self._start = 0
@@ -87,6 +94,8 @@ class WindowCutter:
 
     def push(self, samples: Mono) -> Iterator[Window]:
         """The windows that are whole after these samples."""
+        if self._past is not None:
+            self._past = np.concatenate([self._past, samples])[-self._length :]
         skipped = min(self._gap, len(samples))
         self._gap -= skipped
         buffer = np.concatenate([self._buffer, samples[skipped:]])
@@ -103,6 +112,9 @@ class WindowCutter:
         rest, self._buffer = self._buffer, self._buffer[:0]
         new = self._start + len(rest) > self._covered
         if len(rest) and new and (self._start == 0 or len(rest) >= self._minimum):
+            if self._past is not None and len(rest) < len(self._past):
+                self._start += len(rest) - len(self._past)
+                rest = self._past
             yield self._window(rest)
 
     def _window(self, samples: Mono) -> Window:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -25,18 +24,15 @@ from retrieval.audio import (
 from retrieval.core.errors import AudioError
 from retrieval.core.spaces import DenseVector, Level, check_vector
 from retrieval.core.tracks import SegmentRecord, Span
-from retrieval.encoders.protocol import AudioEncoder
+from retrieval.encoders.protocol import (
+    AudioEncoder,
+    PreparedWindow,
+    TrackVectors,
+    WholeTrackEncoder,
+)
 
 MAX_BATCH = 64
 """Windows per call of ``forward_audio``."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedWindow:
-    """One window with sound in it: its span and what the encoder made of it."""
-
-    span: Span
-    features: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +46,8 @@ class PreparedTrack:
         channels: Of the file.
         format: Container of the file.
         truncated: Whether parts of the file were missing or damaged.
-        windows: By space; silent windows are left out, and a space without any is absent.
+        windows: By space; silent windows are left out (a whole-track encoder decides for itself),
+            and a space without any is absent.
     """
 
     track_id: str
@@ -90,9 +87,11 @@ def prepare_track(reader: AudioReader, encoders: Sequence[AudioEncoder]) -> Prep
         AudioError: As ``AudioReader.blocks`` does, and AUDIO_SILENT if no window has sound in it.
     """
     digest = SoundDigest(reader.sample_rate, reader.channels)
-    rates = {encoder.sample_rate for encoder in encoders}
+    whole = [encoder for encoder in encoders if isinstance(encoder, WholeTrackEncoder)]
+    intakes = {encoder.space.name: encoder.intake(reader.sample_rate) for encoder in whole}
+    lanes = [_Lane(encoder) for encoder in encoders if encoder not in whole]
+    rates = {lane.encoder.sample_rate for lane in lanes}
     resamplers = {rate: Resampler(reader.sample_rate, rate) for rate in rates}
-    lanes = [_Lane(encoder) for encoder in encoders]
     frames, audible = 0, False
     for block in reader.blocks():
         digest.update(block)
@@ -102,12 +101,17 @@ def prepare_track(reader: AudioReader, encoders: Sequence[AudioEncoder]) -> Prep
         resampled = {rate: resampler.push(mono) for rate, resampler in resamplers.items()}
         for lane in lanes:
             lane.push(resampled[lane.encoder.sample_rate])
+        for intake in intakes.values():
+            intake.push(mono)
     nothing = np.empty(0, dtype=np.float32)
     rest = {rate: resampler.push(nothing, last=True) for rate, resampler in resamplers.items()}
     duration = frames / reader.sample_rate
     for lane in lanes:
         lane.finish(rest[lane.encoder.sample_rate], duration)
     windows = {lane.encoder.space.name: tuple(lane.windows) for lane in lanes if lane.windows}
+    if audible:
+        for name, intake in intakes.items():
+            windows[name] = tuple(intake.finish(duration))
     if not audible or (encoders and not windows):
         raise AudioError(
             f"{reader.name}: there is nothing but silence in it", reason="AUDIO_SILENT"
@@ -143,15 +147,14 @@ def forward_tracks(
                 continue
             own = rows[position : position + len(windows)]
             position += len(windows)
+            found = _assemble(encoder, own, windows)
             if Level.TRACK in space.levels:
-                lengths = np.array([w.span.end - w.span.start for w in windows])
-                pooled = encoder.pool(own, lengths)
-                check_vector(space, pooled, where=f"track {track.track_id}")
-                vectors[index][space.name] = pooled
+                check_vector(space, found.vector, where=f"track {track.track_id}")
+                vectors[index][space.name] = found.vector
             if Level.SEGMENT in space.levels:
-                for window, row in zip(windows, own, strict=True):
-                    check_vector(space, row, where=f"track {track.track_id}")
-                    segments[index].setdefault(window.span, {})[space.name] = row
+                for span, vector in found.segments:
+                    check_vector(space, vector, where=f"track {track.track_id}")
+                    segments[index].setdefault(span, {})[space.name] = vector
     return [
         EncodedTrack(
             track_id=track.track_id,
@@ -168,6 +171,16 @@ def _forward(encoder: AudioEncoder, windows: Iterator[PreparedWindow]) -> DenseV
     while batch := [window.features for window in islice(windows, MAX_BATCH)]:
         parts.append(encoder.forward_audio(batch))
     return np.concatenate(parts) if parts else np.empty((0, encoder.space.dim), dtype=np.float32)
+
+
+def _assemble(
+    encoder: AudioEncoder, rows: DenseVector, windows: Sequence[PreparedWindow]
+) -> TrackVectors:
+    if isinstance(encoder, WholeTrackEncoder):
+        return encoder.assemble(rows, windows)
+    lengths = np.array([w.span.end - w.span.start for w in windows])
+    spans = [window.span for window in windows]
+    return TrackVectors(encoder.pool(rows, lengths), list(zip(spans, rows, strict=True)))
 
 
 class _Lane:

@@ -2,7 +2,7 @@
 
 ``prepare`` is plain CPU work on one item, safe in any thread or process. ``forward`` takes a batch
 of prepared items, in one thread per device, and its result for an item never depends on the other
-items of the batch (cosine >= 0.9999). An encoder implements any of the three protocols below.
+items of the batch (cosine >= 0.9999). An encoder implements any of the protocols below.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retrieval.core.payload import Payload
 from retrieval.core.spaces import DenseVector, EmbeddingSpace, Statistics, Vector
+from retrieval.core.tracks import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,22 @@ class Windowing:
         length: Seconds.
         hop: Seconds.
         minimum: Seconds.
+        align_last: Move a shorter last window back until it is as long as the others, where the
+            track is long enough; ``minimum`` then decides whether the rest is worth a window.
     """
 
     length: float
     hop: float
     minimum: float
+    align_last: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedWindow:
+    """One window of a track: its span and what the encoder made of it; may cross processes."""
+
+    span: Span
+    features: Any
 
 
 @runtime_checkable
@@ -63,6 +75,55 @@ class AudioEncoder(Encoder, Protocol):
 
     def pool(self, vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
         """The track vector (dim,) of n >= 1 window vectors (n, dim) that last seconds (n,)."""
+        ...
+
+
+class TrackIntake(Protocol):
+    """One track on its way through ``prepare``: heard from start to end, then cut."""
+
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """Take the next mono samples, shape (n,), at the rate of the file."""
+        ...
+
+    def finish(self, duration: float) -> Sequence[PreparedWindow]:
+        """The windows, in order, now that the track has ended after ``duration`` seconds.
+
+        Raises:
+            AudioError: AUDIO_TOO_SHORT if there is too little for one window.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackVectors:
+    """What a whole-track encoder makes of one track.
+
+    Attributes:
+        vector: The track vector, (dim,).
+        segments: Spans, in order of time, with their vectors (dim,).
+    """
+
+    vector: DenseVector
+    segments: Sequence[tuple[Span, DenseVector]]
+
+
+@runtime_checkable
+class WholeTrackEncoder(AudioEncoder, Protocol):
+    """An audio encoder whose vectors depend on more of the track than one window.
+
+    It resamples and cuts by itself (``intake``), ``forward_audio`` gives rows of any width that
+    mean nothing alone, and ``assemble`` makes vectors of all the rows of a track. What it has from
+    ``AudioEncoder`` serves a sound that is one window: ``pool`` of the rows is its vector.
+    """
+
+    def intake(self, source_rate: int) -> TrackIntake:
+        """Start one track whose samples come at ``source_rate`` Hz; CPU only, in any process."""
+        ...
+
+    def assemble(
+        self, rows: NDArray[np.float32], windows: Sequence[PreparedWindow]
+    ) -> TrackVectors:
+        """The vectors of one track from its n >= 1 rows (n, width), one per window."""
         ...
 
 
