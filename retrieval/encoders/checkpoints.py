@@ -110,12 +110,15 @@ def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str])
     Raises:
         OSError: If the disk is full or the folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     part = path.with_name(path.name + ".part")
     try:
         save_file({k: v.contiguous() for k, v in tensors.items()}, part, dict(metadata))
         part.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: cannot be written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -14,8 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.utils import parametrize
-from transformers import BertConfig, BertModel, HubertConfig, HubertModel
-from transformers import XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    HubertConfig,
+    HubertModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from retrieval.encoders.checkpoints import Tensors, fit, invalid, part
 from retrieval.encoders.clamp3_files import Clamp3Weights

@@ -45,6 +45,13 @@ _DESCRIPTIONS = (
         modalities=frozenset({Modality.TEXT, Modality.WORDS}),
         factory="retrieval.encoders.lexical:LexicalEncoder",
     ),
+    EncoderDescription(
+        name="clamp3",
+        summary="sound, and words in a hundred languages, by CLAMP3 (needs its weights)",
+        modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        factory="retrieval.encoders.clamp3:Clamp3Encoder",
+        extra="models",
+    ),
 )
 _DEFAULT = ("perceptual", "lexical")
 
@@ -71,7 +78,8 @@ def load(name: str) -> Encoder:
     description = known[name]
     module, _, attribute = description.factory.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), attribute)
+        # Calling it is what imports the packages of an extra.
+        return cast(Encoder, getattr(importlib.import_module(module), attribute)())
     except ImportError as error:
         if description.extra is None:
             raise
@@ -80,7 +88,6 @@ def load(name: str) -> Encoder:
             reason="MODEL_MISSING",
             metadata={"encoder": name, "extra": description.extra},
         ) from error
-    return cast(Encoder, factory())
 
 
 def default_encoders() -> EncoderSet:

@@ -73,7 +73,7 @@ class SincResampler:
         first = numbers * self._source // self._target - self._half - self._begin
         windows = np.lib.stride_tricks.sliding_window_view(self._buffer, self._taps.shape[1])
         taps = self._taps[numbers % self._target]
-        return np.einsum("nk,nk->n", windows[first], taps)
+        return np.asarray(np.einsum("nk,nk->n", windows[first], taps))
 
 
 def _design(source: int, target: int, base: float, half: int) -> Mono:

@@ -1,0 +1,220 @@
+"""CLAMP3: words in a hundred languages, and sound, in one space.
+
+The audio half is MERT-v1-95M, whose weights are CC-BY-NC-4.0: not for commercial use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.core.errors import InvalidInputError, PreconditionError
+from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
+from retrieval.core.tracks import Span
+from retrieval.encoders import clamp3_intake
+from retrieval.encoders.clamp3_intake import Clamp3Intake, MertWindow, segment_ranges
+from retrieval.encoders.protocol import PreparedWindow, TrackVectors
+from retrieval.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.encoders.clamp3_files import Clamp3Weights
+    from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
+
+_METHOD = "segue-clamp3-1"
+"""Raise the number with any change that moves a vector."""
+_SAME = 0.99
+"""Cosine of two canaries that only a broken text path reaches."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Model:
+    mert: MertTower
+    audio: AudioTower
+    text: TextTower
+    tokenizer: Any
+
+
+class Clamp3Encoder:
+    """The ``clamp3`` space: 768 dimensions at the published size, not normalised.
+
+    A pickled copy carries no weights: it can prepare sound at once, and loads when it is first to
+    tokenise or go forward.
+    """
+
+    sample_rate = clamp3_intake.SAMPLE_RATE
+    windowing = clamp3_intake.WINDOWING
+
+    def __init__(
+        self,
+        weights: Path | None = None,
+        *,
+        device: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            weights: Folder or file, in either layout of ``clamp3_files``; by default that of the
+                settings, or ``models/clamp3`` in the data folder.
+            device: As ``choose_device``; by default that of the settings.
+            sha256: The digest the checkpoint must have; by default that of the settings.
+
+        Raises:
+            PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
+            ImportError: If the ``models`` extra is not installed.
+        """
+        settings = Settings()
+        self._path = weights or settings.clamp3_weights or settings.data_dir / "models" / "clamp3"
+        self._device = device or settings.device
+        self._sha256 = sha256 or settings.clamp3_sha256
+        self._lock = Lock()
+        self._model: _Model | None = None
+        files, self._model = self._load()
+        self.space = _space(files)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("_path", "_device", "_sha256", "space")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
+        self._model = None
+
+    def intake(self, source_rate: int) -> Clamp3Intake:
+        """Start one track; needs no weights."""
+        return Clamp3Intake(source_rate)
+
+    def prepare_audio(self, window: NDArray[np.float32]) -> MertWindow:
+        """The first window (5 s) of a sound at 24 kHz, normalised over all of it."""
+        intake = Clamp3Intake(self.sample_rate)
+        intake.push(window)
+        return cast(MertWindow, intake.finish(len(window) / self.sample_rate)[0].features)
+
+    def forward_audio(self, batch: Sequence[MertWindow]) -> NDArray[np.float32]:
+        """MERT's rows, shape (len(batch), width), width being 768 at the published size."""
+        return self._ready().mert([window.samples for window in batch])
+
+    def pool(self, vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
+        """The track vector (dim,) of all of a track's rows; their durations do not count."""
+        return np.asarray(self._ready().audio([vectors])[0], dtype=np.float32)
+
+    def assemble(
+        self, rows: NDArray[np.float32], windows: Sequence[PreparedWindow]
+    ) -> TrackVectors:
+        """The reference's global vector, and the same of every 30 s, 15 s apart.
+
+        Segments without sound are left out; the global vector hears silence as the reference does.
+        """
+        ranges = [
+            (first, last)
+            for first, last in segment_ranges(len(windows))
+            if any(window.features.audible for window in windows[first:last])
+        ]
+        vectors = self._ready().audio([rows, *(rows[first:last] for first, last in ranges)])
+        segments = [
+            (Span(windows[first].span.start, windows[last - 1].span.end), v)
+            for (first, last), v in zip(ranges, vectors[1:], strict=True)
+        ]
+        return TrackVectors(vectors[0], segments)
+
+    def prepare_text(self, text: str) -> NDArray[np.int64]:
+        """Token ids, shape (n,). Lines are kept in order, repeated and empty ones dropped.
+
+        Raises:
+            InvalidInputError: If there is nothing but white space.
+        """
+        if not text.strip():
+            raise InvalidInputError(
+                "text: there is nothing to search for in it", metadata={"field": "text"}
+            )
+        return tokenise(self._ready().tokenizer, text)
+
+    def forward_text(self, batch: Sequence[NDArray[np.int64]]) -> list[DenseVector]:
+        """One vector (dim,) per prepared text, in order."""
+        return list(self._ready().text(batch))
+
+    def _ready(self) -> _Model:
+        with self._lock:
+            if self._model is None:
+                files, model = self._load()
+                if _space(files).revision != self.space.revision:
+                    raise PreconditionError(
+                        f"{files.path}: the weights were replaced while they were in use",
+                        reason="REVISION_MISMATCH",
+                    )
+                self._model = model
+            return self._model
+
+    def _load(self) -> tuple[Clamp3Weights, _Model]:
+        from tokenizers import Tokenizer
+
+        from retrieval.encoders.canaries import (
+            CANARIES,
+            REAL_VOCABULARY,
+            check_texts,
+            check_vocabulary,
+        )
+        from retrieval.encoders.checkpoints import invalid
+        from retrieval.encoders.clamp3_files import load_weights
+        from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
+        from retrieval.encoders.device import batch_size, choose_device
+
+        device = choose_device(self._device)
+        files = load_weights(self._path, sha256=self._sha256)
+        mert = MertTower(files, device, batch=batch_size(device, 32))
+        if mert.width != files.sizes.audio_size:
+            raise invalid(
+                files.path, f"it reads rows of {files.sizes.audio_size}, not {mert.width}"
+            )
+        audio = AudioTower(files, device, batch=batch_size(device, 64))
+        text = TextTower(files, device, batch=batch_size(device, 64))
+        try:
+            tokenizer = Tokenizer.from_file(str(files.tokenizer))
+        # The library raises bare exceptions.
+        except Exception as error:
+            raise invalid(files.tokenizer, "not a tokenizer of the tokenizers library") from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        check_vocabulary(files.tokenizer, tokenizer.get_vocab_size(), text.vocabulary)
+        if text.vocabulary >= REAL_VOCABULARY:
+            vectors = text([tokenise(tokenizer, canary) for canary in CANARIES])
+            check_texts(files.path, vectors, limit=_SAME)
+        return files, _Model(mert, audio, text, tokenizer)
+
+
+def tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:
+    """XLM-R's token ids of a text: its distinct lines, joined by ``</s>`` (facts of clamp3)."""
+    # A path of the file system may hold half characters, which no tokenizer takes.
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    lines = dict.fromkeys(line for line in clean.replace("\r\n", "\n").split("\n") if line)
+    return np.asarray(tokenizer.encode("</s>".join(lines)).ids, dtype=np.int64)
+
+
+def _space(files: Clamp3Weights) -> EmbeddingSpace:
+    method = (
+        _METHOD,
+        Clamp3Encoder.sample_rate,
+        Clamp3Encoder.windowing,
+        clamp3_intake.EPSILON,
+        clamp3_intake.SPAN_WINDOWS,
+        clamp3_intake.SPAN_HOP,
+        hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),
+        files.digest,
+    )
+    digest = hashlib.sha256(repr(method).encode()).hexdigest()
+    return EmbeddingSpace(
+        name="clamp3",
+        dim=files.sizes.hidden,
+        distance=Distance.COSINE,
+        revision=f"clamp3-{digest[:16]}",
+        query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        levels=frozenset({Level.TRACK, Level.SEGMENT}),
+    )

@@ -1,0 +1,45 @@
+"""Where models run."""
+
+from __future__ import annotations
+
+import torch
+
+from retrieval.core.errors import PreconditionError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting, made ready to give the same vectors as the CPU.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or ``auto`` for CUDA if there is any.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if this machine or this PyTorch has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    usable = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not usable.get(device.type, False):
+        raise PreconditionError(
+            f"SEGUE_DEVICE: there is no {name!r} here; use cpu, or install a PyTorch that knows it",
+            reason="MODEL_MISSING",
+            metadata={"device": name},
+        )
+    # cuDNN would round convolutions to TensorFloat-32, worth three decimals of a vector.
+    torch.backends.cudnn.allow_tf32 = False
+    return device
+
+
+def batch_size(device: torch.device, accelerated: int) -> int:
+    """How many inputs share a forward pass: one on the CPU, which gains nothing from more.
+
+    Args:
+        device: Where the model runs.
+        accelerated: The number for other devices.
+    """
+    return 1 if device.type == "cpu" else accelerated
