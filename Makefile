@@ -28,7 +28,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	"$$python" .ci/install.py $(VENV) $* && touch $@
 
 demo: $(VENV)/.installed-base ## render a small library, index it, serve it, query it over gRPC
-	@$(BIN)/segue demo
+	@$(BIN)/segue demo --keep .demo
 
 test: $(VENV)/.installed-dev lint ## lint, check types and layers, and run the tests
 	$(BIN)/pytest -n $(JOBS) -m 'not slow'

@@ -212,7 +212,7 @@ def _read_csv(path: Path) -> list[tuple[int, Any, Any]]:
             }
             rows.append((number, cells[place].strip() if place < len(cells) else "", by_name))
     except csv.Error as error:
-        raise _bad(path, f"row {len(rows) + 2} is not CSV: {error}")
+        raise _bad(path, f"row {len(rows) + 2} is not CSV: {error}") from error
     return rows
 
 
@@ -220,7 +220,7 @@ def _read_json(path: Path) -> list[tuple[int, Any, Any]]:
     try:
         content = json.loads(_read_text(path), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise _bad(path, f"not JSON: {error}")
+        raise _bad(path, f"not JSON: {error}") from error
     if isinstance(content, dict):
         return [(i, place, cells) for i, (place, cells) in enumerate(content.items(), start=1)]
     if not isinstance(content, list):
@@ -250,9 +250,10 @@ def _read_text(path: Path) -> str:
             raise _bad(path, f"larger than {MAX_BYTES} bytes")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _bad(path, f"not UTF-8 text: byte {error.start} ({error.reason}); save it as UTF-8")
+        message = f"not UTF-8 text: byte {error.start} ({error.reason}); save it as UTF-8"
+        raise _bad(path, message) from error
     except OSError as error:
-        raise _bad(path, f"cannot be read: {error.strerror}")
+        raise _bad(path, f"cannot be read: {error.strerror}") from error
 
 
 def _no_constant(name: str) -> NoReturn:

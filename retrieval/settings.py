@@ -53,5 +53,9 @@ class Settings(BaseSettings):
     """Certificate authority for client certificates; set it to require them (mTLS)."""
     max_concurrent: int = Field(default=64, ge=1)
     """Requests in work or waiting, per service; more are refused with RESOURCE_EXHAUSTED."""
+    max_message_bytes: int = Field(default=4 * 1024 * 1024, ge=64 * 1024)
+    """Largest single message; longer sounds and writes come as streams."""
+    page_token_key: SecretStr | None = None
+    """Signs page tokens. Set the same one on replicas behind one address; unset makes one up."""
     drain_seconds: float = Field(default=20.0, ge=0)
     log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")

@@ -111,6 +111,7 @@ def encode(
     *,
     subtype: str | None = None,
     bit_rate: int = 128_000,
+    variable: bool = False,
 ) -> bytes:
     """The bytes of a sound file; integers are written exactly by the lossless formats.
 
@@ -124,7 +125,8 @@ def encode(
     options: dict[str, object] = {"subtype": "OPUS" if format == "opus" else subtype}
     if format == "mp3":
         # libsndfile's scale runs from 320 (0) to 32 kbit/s (1).
-        options |= {"bitrate_mode": "CONSTANT", "compression_level": 1 - bit_rate / 320_000}
+        options |= {"bitrate_mode": "VARIABLE" if variable else "CONSTANT"}
+        options |= {"compression_level": 1 - bit_rate / 320_000}
     buffer = io.BytesIO()
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     with soundfile.SoundFile(buffer, "w", rate, channels, format=container, **options) as file:
@@ -136,22 +138,22 @@ def encode(
 
 def _encode_av(samples: NDArray[np.generic], rate: int, format: str, bit_rate: int) -> bytes:
     frames = samples if samples.ndim == 2 else samples[:, None]
-    if format == "alac":
-        frames, kind = (frames if frames.dtype == np.int16 else to_int16(frames)), "s16p"
-    else:
-        if frames.dtype == np.int16:
-            frames = frames.astype(np.float32) / 32768.0
-        kind = "fltp"
-    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[frames.shape[1]]
+    if frames.dtype == np.int16 and format != "alac":
+        frames = frames.astype(np.float32) / 32768.0
+    elif format == "alac":
+        frames = frames if frames.dtype == np.int16 else to_int16(frames)
+    kind = "s16" if format == "alac" else "flt"
+    wide = "7.1(wide)" if format == "alac" else "7.1"
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: wide}[frames.shape[1]]
     buffer = io.BytesIO()
     container = av.open(buffer, "w", format="adts" if format == "aac" else "ipod")
     with container:
         stream = container.add_stream("alac" if format == "alac" else "aac", rate=rate)
         stream.codec_context.layout = layout
-        stream.codec_context.format = kind
-        stream.bit_rate = bit_rate
+        stream.bit_rate = bit_rate * max(1, frames.shape[1] // 2)
         for start in range(0, len(frames), 4096):
-            piece = np.ascontiguousarray(frames[start : start + 4096].T)
+            # Packed: PyAV cannot handle eight planes.
+            piece = np.ascontiguousarray(frames[start : start + 4096]).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(piece, format=kind, layout=layout)
             frame.sample_rate, frame.pts = rate, start
             container.mux(stream.encode(frame))

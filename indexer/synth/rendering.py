@@ -32,7 +32,7 @@ def render_library(
     """Write the pieces' files, unless an earlier run of the same code already has.
 
     Args:
-        folder: Where; made if need be. Files of other names in it are left alone.
+        folder: Where; made if need be. What earlier code rendered there goes; other files stay.
         pieces: What to render; each has its own path below the folder.
         workers: Processes; one per core, at most eight, if not given.
         progress: Called with the number of files there are and the number wanted.
@@ -43,11 +43,12 @@ def render_library(
     folder.mkdir(parents=True, exist_ok=True)
     paths = tuple(folder / piece.path for piece in pieces)
     mark = folder / _MARK
-    version = _version(pieces)
-    if not (mark.is_file() and mark.read_text() == version):
-        for path in paths:
-            path.unlink(missing_ok=True)
-        mark.write_text(version)
+    lines = [_version(pieces), *(piece.path for piece in pieces)]
+    kept = mark.read_text().splitlines() if mark.is_file() else []
+    if kept != lines:
+        for name in {*kept[1:], *lines[1:]}:
+            (folder / name).unlink(missing_ok=True)
+        mark.write_text("\n".join(lines))
     todo = [(p, path) for p, path in zip(pieces, paths, strict=True) if not path.is_file()]
     count = workers or max(1, min(8, os.cpu_count() or 1, len(todo)))
     progress(len(pieces) - len(todo), len(pieces))

@@ -233,8 +233,8 @@ def decode_search(message: pb.SearchRequest, offset: int) -> tuple[SearchRequest
     """A search from the wire, and what to return of its hits.
 
     Args:
-        message: The request; its page token has been read.
-        offset: Hits that the page token skips.
+        message: The request.
+        offset: Where its page starts: the place in its page token, or its ``skip``.
 
     Raises:
         InvalidInputError: If any part of it is malformed.
@@ -247,7 +247,7 @@ def decode_search(message: pb.SearchRequest, offset: int) -> tuple[SearchRequest
         queries=queries,
         filter=decode_filter(message.filter) if message.HasField("filter") else None,
         limit=page_size(message.page_size, DEFAULT_LIMIT),
-        offset=offset + _skip(message.skip),
+        offset=_offset(offset),
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
@@ -264,7 +264,7 @@ def decode_recommend(message: pb.RecommendRequest, offset: int) -> tuple[Recomme
         spaces=tuple(message.spaces),
         filter=decode_filter(message.filter) if message.HasField("filter") else None,
         limit=page_size(message.page_size, DEFAULT_LIMIT),
-        offset=offset + _skip(message.skip),
+        offset=_offset(offset),
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
@@ -272,10 +272,10 @@ def decode_recommend(message: pb.RecommendRequest, offset: int) -> tuple[Recomme
     return request, mask
 
 
-def _skip(skip: int) -> int:
-    if skip < 0:
-        raise invalid("skip", f"must not be negative, got {skip}")
-    return skip
+def _offset(offset: int) -> int:
+    if offset < 0:
+        raise invalid("skip", f"must not be negative, got {offset}")
+    return offset
 
 
 def _segments(message: pb.SearchRequest | pb.RecommendRequest, mask: HitMask) -> int:

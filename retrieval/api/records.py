@@ -37,12 +37,9 @@ def decode_track(message: types_pb2.Track, where: str) -> Track:
     )
 
 
-def encode_segments(segments: Iterable[SegmentRecord]) -> list[pb.SegmentRecord]:
-    """Segments of a record for the wire."""
-    return [
-        pb.SegmentRecord(span=encode_span(s.span), vectors=encode_vectors(s.vectors))
-        for s in segments
-    ]
+def encode_segment(segment: SegmentRecord) -> pb.SegmentRecord:
+    """One segment of a record for the wire."""
+    return pb.SegmentRecord(span=encode_span(segment.span), vectors=encode_vectors(segment.vectors))
 
 
 def decode_segments(messages: Iterable[pb.SegmentRecord], where: str) -> tuple[SegmentRecord, ...]:
@@ -69,7 +66,7 @@ def encode_record(record: TrackRecord) -> pb.TrackRecord:
         name=track_name(record.id),
         payload=encode_payload(record.payload, f"{record.id}.payload"),
         vectors=encode_vectors(record.vectors),
-        segments=encode_segments(record.segments),
+        segments=map(encode_segment, record.segments),
     )
 
 

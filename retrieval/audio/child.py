@@ -36,6 +36,7 @@ def _serve(connection: socket.socket) -> None:
     _, job = wire.receive(connection)
     _, data = wire.receive(connection)
     task = json.loads(job)
+    # The parent watches the clock; this ends a child whose parent is gone.
     used = resource.getrusage(resource.RUSAGE_SELF)
     budget = math.ceil(used.ru_utime + used.ru_stime + task["cpu"]) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

@@ -25,6 +25,9 @@ DEMUXERS = {
     "aiff": "aiff",
 }
 MAX_DAMAGED_PACKETS = 100
+# PyAV 18 reads past the end of a frame's list of planes when it has eight or more: such frames are
+# packed into one plane before they are touched.
+_MOST_PLANES = 8
 _GUESSED = frozenset({"mp3", "aac"})
 
 _ERRORS = (av.error.FFmpegError, ValueError, EOFError, OSError)
@@ -77,6 +80,7 @@ class FFmpegDecoder:
         # One stream, one core: files are decoded in parallel, not frames.
         audio.codec_context.thread_type = "NONE"
         self.damaged = False
+        self._packer: av.AudioResampler | None = None
         self._frames = self._decode()
         try:
             # Only the first frame tells the real rate (HE-AAC doubles what the header says).
@@ -116,12 +120,27 @@ class FFmpegDecoder:
 
     def _blocks(self) -> Iterator[Block]:
         if self._first is not None:
-            yield _samples(self._first)
+            yield from self._samples(self._first)
         for frame in self._frames:
             if frame.sample_rate == self.sample_rate and frame.layout.nb_channels == self.channels:
-                yield _samples(frame)
+                yield from self._samples(frame)
             else:
                 self.damaged = True
+
+    def _samples(self, frame: AudioFrame) -> Iterator[Block]:
+        if not frame.format.is_planar or frame.layout.nb_channels < _MOST_PLANES:
+            yield _to_float(frame)
+            return
+        if self._packer is None:
+            self._packer = av.AudioResampler(
+                format="flt", layout=frame.layout, rate=frame.sample_rate
+            )
+        try:
+            packed = self._packer.resample(frame)
+        except _ERRORS:
+            self.damaged = True
+            return
+        yield from map(_to_float, packed)
 
     def _decode(self) -> Iterator[AudioFrame]:
         failures = 0
@@ -142,7 +161,7 @@ def _decode_error(error: Exception) -> DecodeError:
     return DecodeError(getattr(error, "strerror", None) or str(error))
 
 
-def _samples(frame: AudioFrame) -> Block:
+def _to_float(frame: AudioFrame) -> Block:
     """One frame as float32 of shape (frames, channels), full scale 1."""
     data: np.ndarray[Any, Any] = frame.to_ndarray()
     channels = frame.layout.nb_channels

@@ -63,7 +63,6 @@ class IsolatedDecoder:
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
         self._closed = False
-        self._spare = children
 
     def start(self) -> None:
         """Start one child ahead of the first file."""
@@ -83,11 +82,12 @@ class IsolatedDecoder:
         if not self._free.acquire(timeout=self._timeout):
             raise BusyError("every audio decoder is busy; try again in a moment")
         try:
-            child = self._take()
-            try:
-                return self._exchange(child, data, limits, name)
-            finally:
-                self._give(child)
+            with contextlib.suppress(_LostError):
+                return self._attempt(data, limits, name)
+            # The child may have died before it ever saw the file: that is no fault of the file.
+            return self._attempt(data, limits, name)
+        except _LostError as error:
+            raise AudioError(f"{name}: the decoder broke down on this file") from error
         finally:
             self._free.release()
 
@@ -110,6 +110,13 @@ class IsolatedDecoder:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _attempt(self, data: bytes, limits: Limits, name: str) -> Sound:
+        child = self._take()
+        try:
+            return self._exchange(child, data, limits, name)
+        finally:
+            self._give(child)
 
     def _take(self) -> _Child:
         with self._lock:
@@ -147,11 +154,12 @@ class IsolatedDecoder:
             wire.send(child.socket, wire.DATA, data, deadline)
             sound = self._receive(child, name, deadline)
         except TimeoutError:
-            raise _timeout(name, self._timeout) from None
+            raise AudioError(
+                f"{name}: decoding took more than {self._timeout:g} s",
+                reason="AUDIO_DECODE_TIMEOUT",
+            ) from None
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            if child.overran():
-                raise _timeout(name, self._timeout) from error
-            raise AudioError(f"{name}: the decoder broke down on this file") from error
+            raise _LostError from error
         except AudioError:
             child.sound = True
             raise
@@ -181,6 +189,10 @@ class IsolatedDecoder:
                 )
             else:
                 return _sound(header, parts, name, truncated=bool(json.loads(body)))
+
+
+class _LostError(Exception):
+    """A child died, or sent what makes no sense."""
 
 
 def _sound(header: dict[str, object], parts: list[Block], name: str, *, truncated: bool) -> Sound:
@@ -233,14 +245,6 @@ class _Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def overran(self) -> bool:
-        """Whether the child was killed for its processor time."""
-        try:
-            code = self.process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            return False
-        return code == -wire.CPU_SIGNAL
-
     def kill(self) -> None:
         self._kill()
 
@@ -250,9 +254,3 @@ def _kill(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
     process.wait()
     with contextlib.suppress(OSError):
         connection.close()
-
-
-def _timeout(name: str, seconds: float) -> AudioError:
-    return AudioError(
-        f"{name}: decoding took more than {seconds:g} s", reason="AUDIO_DECODE_TIMEOUT"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import struct
 import time
@@ -10,7 +9,6 @@ import time
 JOB, DATA, HEADER, BLOCK, ERROR, END = b"JDHBXE"
 """Kinds: parent sends JOB (JSON) and DATA; child answers HEADER, BLOCKs, END, or ERROR."""
 
-CPU_SIGNAL = int(signal.SIGXCPU)
 _PREFIX = struct.Struct("<BQ")
 _MAX_BODY = 1 << 36
 

@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         command = module.command
         if not isinstance(command, click.Command):
             raise TypeError(f"{module.__name__}.command is not a click command")
-        return command
+        return _unwrapped(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -91,6 +91,16 @@ class LazyGroup(click.Group):
         sys.exit(returned if isinstance(returned, int) else 0)
 
 
+def _unwrapped(command: click.Command) -> click.Command:
+    r"""Let ``\b`` lines in help texts, raw strings all, keep the paragraph below from wrapping."""
+    if command.help is not None:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group) and not isinstance(command, LazyGroup):
+        for one in command.commands.values():
+            _unwrapped(one)
+    return command
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -116,3 +126,6 @@ def segue(state: State) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
+
+
+_unwrapped(segue)

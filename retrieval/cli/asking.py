@@ -40,16 +40,22 @@ def answer_options(function: F) -> F:
                 "-k",
                 "limit",
                 type=click.IntRange(1, 1000),
+                metavar="N",
                 default=10,
                 show_default=True,
                 help="Hits wanted.",
             ),
             click.option(
-                "--offset", type=click.IntRange(0, 10_000), default=0, help="Hits to skip."
+                "--offset",
+                type=click.IntRange(0, 10_000),
+                metavar="N",
+                default=0,
+                help="Hits to skip.",
             ),
             click.option(
                 "--segments",
                 type=click.IntRange(0, 20),
+                metavar="N",
                 default=3,
                 show_default=True,
                 help="Best moments to show of each hit.",

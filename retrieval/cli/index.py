@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.command("index")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--workers", type=click.IntRange(1, 256), help="Processes that decode; default one per core."
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Processes that decode; default one per core.",
 )
 @click.option("--prune", is_flag=True, help="Take out what is gone from under the given paths.")
 @click.option(

@@ -27,7 +27,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE",
     help="Take only clients with a certificate of this authority (mutual TLS).",
 )
-@click.option("--max-concurrent", type=click.IntRange(1), help="Calls in work or waiting.")
+@click.option(
+    "--max-concurrent", type=click.IntRange(1), metavar="N", help="Calls in work or waiting."
+)
 @global_options(address=False)
 @pass_state
 def command(

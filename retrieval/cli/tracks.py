@@ -36,7 +36,13 @@ def command() -> None:
 @command.command("list")
 @filter_option
 @click.option(
-    "-k", "limit", type=click.IntRange(1), default=100, show_default=True, help="Tracks wanted."
+    "-k",
+    "limit",
+    type=click.IntRange(1),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="Tracks wanted.",
 )
 @click.option("--all", "everything", is_flag=True, help="All of them, whatever -k says.")
 @global_options()
@@ -147,7 +153,9 @@ def count_tracks(state: State, filter_text: str | None) -> None:
 @command.command("facets")
 @click.argument("field")
 @filter_option
-@click.option("-k", "limit", type=click.IntRange(1, 1000), default=100, help="Values wanted.")
+@click.option(
+    "-k", "limit", type=click.IntRange(1, 1000), metavar="N", default=100, help="Values wanted."
+)
 @global_options()
 @pass_state
 def facets(state: State, field: str, filter_text: str | None, limit: int) -> None:

@@ -27,8 +27,8 @@ from retrieval.store.owner_link import LinkClosedError, OwnerLink
 from retrieval.store.owner_rebuild import FairLock, Rebuild
 from retrieval.store.protocol import Match, Store, StoreQuery
 
-SLICE = 32
-"""Points (tracks and segments) per write slice: a question waits for one slice at most."""
+SLICE = 8
+"""Points (tracks and segments) per write slice, about 1.5 ms: a question waits for one at most."""
 EDGE = "retrieval.store.edge:EdgeStore"
 _ENDED = (
     "the store's process ended and is being restarted (what it acknowledged is kept): try again"
@@ -105,7 +105,7 @@ class OwnerStore(Store):
             self._redefine("set_statistics", space, statistics)
 
     def write(self, records: Sequence[TrackRecord]) -> None:
-        """See ``Store.write``. Sent in slices of about 32 points, a track whole."""
+        """See ``Store.write``. Sent in slices of a few points, a track whole."""
         for part in _slices(records, [1 + len(r.segments) for r in records]):
             self._change("write", part)
 

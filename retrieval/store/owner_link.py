@@ -72,16 +72,10 @@ class FrameReader:
         self._sock = sock
         self._buffer = bytearray()
 
-    def receive(self, *, wait: bool) -> list[Frame] | None:
-        """Whole frames that arrived; None at the end of the stream.
-
-        Args:
-            wait: Block until something arrived; the list may still be empty (half a frame).
-        """
+    def receive(self) -> list[Frame] | None:
+        """Wait for bytes, and return the frames they complete; None at the end of the stream."""
         try:
-            data = self._sock.recv(_CHUNK, 0 if wait else socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return []
+            data = self._sock.recv(_CHUNK)
         except OSError:
             return None
         if not data:
@@ -264,7 +258,7 @@ class OwnerLink:
 
     def _read(self) -> None:
         reader = FrameReader(self._sock)
-        while (frames := reader.receive(wait=True)) is not None:
+        while (frames := reader.receive()) is not None:
             for reply in frames:
                 pending = self._pending.pop(reply.request)
                 pending.body = reply.body

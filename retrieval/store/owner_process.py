@@ -2,7 +2,8 @@
 
 The embedded engine never releases the interpreter's lock, so one thread does everything: it takes
 requests from the pipe, answers questions first, and does writes, which arrive in small slices, in
-between. Questions that never pause still let a slice through every ``WRITE_TURN`` seconds.
+between. While questions keep coming, writes get a third of the time, so that most questions meet
+none; and however many there are, a slice goes through every ``WRITE_TURN`` seconds.
 
 The process ends when the other end of the pipe closes, and only then: Ctrl-C and SIGTERM, which
 service managers send to every process of a service, are for the parent to act upon.
@@ -35,6 +36,10 @@ from retrieval.store.protocol import Store
 WRITES = frozenset({"declare", "set_statistics", "write", "update", "delete"})
 WRITE_TURN = 0.02
 """Seconds that a waiting write slice lets questions go first."""
+ACTIVE = 0.05
+"""Seconds after a question for which another is expected."""
+REST = 2.0
+"""Pause after a write slice while questions are expected, in durations of that slice."""
 
 
 class _Owner:
@@ -48,6 +53,8 @@ class _Owner:
         self._urgent: deque[Frame] = deque()
         self._patient: deque[Frame] = deque()
         self._waiting_since = 0.0
+        self._asked_at = 0.0
+        self._rest_until = 0.0
         self._store: Store | None = None
         self._log: WriteLog | None = None
         self._commands: dict[str, Callable[..., Any]] = {
@@ -68,19 +75,36 @@ class _Owner:
         while connected or self._urgent or self._patient:
             if connected:
                 connected = self._receive()
-            turn = time.monotonic() - self._waiting_since > WRITE_TURN
-            if self._patient and (turn or not self._urgent):
+            if self._patient and (not connected or self._delay() <= 0.0):
+                started = time.monotonic()
                 self._answer(self._patient.popleft())
                 self._waiting_since = time.monotonic()
+                self._rest_until = self._waiting_since + REST * (self._waiting_since - started)
             elif self._urgent:
                 self._answer(self._urgent.popleft())
+                self._asked_at = time.monotonic()
         if self._store is not None:
             self._store.close()
 
+    def _delay(self) -> float:
+        """Seconds for which the next write should wait for questions."""
+        now = time.monotonic()
+        turn = self._waiting_since + WRITE_TURN - now
+        if self._urgent:
+            return turn
+        if now - self._asked_at > ACTIVE:
+            return 0.0
+        return min(turn, self._rest_until - now)
+
     def _receive(self) -> bool:
-        wait = not (self._urgent or self._patient)
-        while wait or self._poll.poll(0):
-            frames = self._frames.receive(wait=wait)
+        """Take what arrived, or wait until something does or a write is due."""
+        timeout: float | None = None
+        if self._urgent:
+            timeout = 0.0
+        elif self._patient:
+            timeout = max(0.0, self._delay() * 1e3)
+        while self._poll.poll(timeout):
+            frames = self._frames.receive()
             if frames is None:
                 return False
             for item in frames:
@@ -90,7 +114,7 @@ class _Owner:
                 if not self._patient:
                     self._waiting_since = time.monotonic()
                 self._patient.append(item)
-            wait = False
+            timeout = 0.0
         return True
 
     def _answer(self, item: Frame) -> None:

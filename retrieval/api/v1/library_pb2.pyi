@@ -268,6 +268,20 @@ class BatchGetTracksResponse(_message.Message):
     tracks: _containers.RepeatedCompositeFieldContainer[_types_pb2.Track]
     def __init__(self, tracks: _Optional[_Iterable[_Union[_types_pb2.Track, _Mapping]]] = ...) -> None: ...
 
+class ReadTracksRequest(_message.Message):
+    __slots__ = ("names",)
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReadTracksResponse(_message.Message):
+    __slots__ = ("more_segments", "records")
+    MORE_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    more_segments: _containers.RepeatedCompositeFieldContainer[SegmentRecord]
+    records: _containers.RepeatedCompositeFieldContainer[TrackRecord]
+    def __init__(self, more_segments: _Optional[_Iterable[_Union[SegmentRecord, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[TrackRecord, _Mapping]]] = ...) -> None: ...
+
 class RefitSpaceRequest(_message.Message):
     __slots__ = ("space",)
     SPACE_FIELD_NUMBER: _ClassVar[int]

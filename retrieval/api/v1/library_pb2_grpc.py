@@ -95,6 +95,11 @@ class LibraryServiceStub(object):
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksRequest.SerializeToString,
                 response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksResponse.FromString,
                 _registered_method=True)
+        self.ReadTracks = channel.unary_stream(
+                '/retrieval.api.v1.LibraryService/ReadTracks',
+                request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksRequest.SerializeToString,
+                response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksResponse.FromString,
+                _registered_method=True)
         self.RefitSpace = channel.unary_unary(
                 '/retrieval.api.v1.LibraryService/RefitSpace',
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.RefitSpaceRequest.SerializeToString,
@@ -196,6 +201,13 @@ class LibraryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadTracks(self, request, context):
+        """Whole records, vectors and segments included, in the order asked: what WriteTracks took.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RefitSpace(self, request, context):
         """Fits and freezes the statistics of a space on the tracks the library holds now.
         """
@@ -272,6 +284,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.BatchGetTracks,
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksRequest.FromString,
                     response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksResponse.SerializeToString,
+            ),
+            'ReadTracks': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadTracks,
+                    request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksRequest.FromString,
+                    response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksResponse.SerializeToString,
             ),
             'RefitSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.RefitSpace,
@@ -609,6 +626,33 @@ class LibraryService(object):
             '/retrieval.api.v1.LibraryService/BatchGetTracks',
             retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksRequest.SerializeToString,
             retrieval_dot_api_dot_v1_dot_library__pb2.BatchGetTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTracks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/retrieval.api.v1.LibraryService/ReadTracks',
+            retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksRequest.SerializeToString,
+            retrieval_dot_api_dot_v1_dot_library__pb2.ReadTracksResponse.FromString,
             options,
             channel_credentials,
             insecure,

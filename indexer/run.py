@@ -1,0 +1,201 @@
+"""One index run from the paths to the report."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from indexer.commit import Committer, Gone, Outcome, forget_lost
+from indexer.manifest import Manifest, RunLock, manifest_path
+from indexer.options import IndexOptions
+from indexer.pipeline import Pipeline
+from indexer.plan import Plan, Planner, Step
+from indexer.pool import WorkerPool
+from indexer.progress import Callback
+from indexer.report import IndexReport
+from indexer.scan import Scan, scan
+from indexer.sidecar import Sidecar, read_sidecar
+from indexer.tally import Tally
+from indexer.worker import Setup
+from retrieval.audio import Limits
+from retrieval.core.errors import InvalidInputError
+from retrieval.core.library import LibraryWriter, RecordReader
+from retrieval.core.payload import STANDARD_FIELDS
+from retrieval.core.spaces import Distance
+
+if TYPE_CHECKING:
+    from retrieval.encoders.registry import EncoderSet
+
+STATISTICS_FROM = 16
+"""Tracks a library must have before its statistics are frozen."""
+
+_GONE_BATCH = 256
+
+
+def run(
+    paths: Sequence[str | Path],
+    library: LibraryWriter,
+    encoders: EncoderSet,
+    *,
+    manifest_dir: Path,
+    options: IndexOptions,
+    progress: Callback | None,
+    stop: threading.Event | None,
+) -> IndexReport:
+    """See ``indexer.index``."""
+    _check(options)
+    stop = stop or threading.Event()
+    tally = Tally(progress)
+    with _stopping_on_signals(stop):
+        found = scan(paths, on_found=tally.scanning, stop=stop.is_set)
+        info = library.declare(encoders.spaces(), STANDARD_FIELDS)
+        sidecar: Sidecar | None = None
+        if options.metadata is not None:
+            sidecar = read_sidecar(options.metadata, found.files, found.roots, info.fields)
+            if sidecar.fields:
+                library.declare(encoders.spaces(), sidecar.fields)
+        tally.begin(len(found.files), found.failures, sidecar.notes if sidecar else ())
+        manifest_dir.mkdir(parents=True, exist_ok=True)
+        path = manifest_path(manifest_dir, info.id)
+        with (
+            RunLock(path),
+            contextlib.closing(Manifest(path, info.id)) as manifest,
+            contextlib.closing(Manifest(path, info.id)) as writing_manifest,
+        ):
+            committer = Committer(library, writing_manifest, encoders.words())
+            complete = not found.stopped and _index(
+                found,
+                sidecar,
+                library=library,
+                encoders=encoders,
+                manifest=manifest,
+                committer=committer,
+                options=options,
+                tally=tally,
+                stop=stop,
+            )
+            if complete:
+                _settle_gone(found, manifest, committer, options, tally)
+                tally.finishing()
+                _finish(library, encoders, manifest)
+        return tally.report(interrupted=not complete)
+
+
+def _index(
+    found: Scan,
+    sidecar: Sidecar | None,
+    *,
+    library: LibraryWriter,
+    encoders: EncoderSet,
+    manifest: Manifest,
+    committer: Committer,
+    options: IndexOptions,
+    tally: Tally,
+    stop: threading.Event,
+) -> bool:
+    """Settle every file found; whether that came to its end."""
+    audio = encoders.audio()
+    rows = (manifest.file(path) for path in found.files)
+    forget_lost(library, manifest, sorted({row.track_id for row in rows if row is not None}))
+    planner = Planner(
+        manifest,
+        audio={encoder.space.name: encoder.space.revision for encoder in audio},
+        words={encoder.space.name: encoder.space.revision for encoder in encoders.words()},
+        sidecar=sidecar.values if sidecar is not None else None,
+        can_add_spaces=isinstance(library, RecordReader),
+    )
+    plans: list[Plan] = []
+    for file in found.files.values():
+        if stop.is_set():
+            return False
+        plan = planner.plan(file)
+        if plan.step is Step.NOTHING:
+            tally.settle(file.path, Outcome.UNCHANGED)
+        else:
+            plans.append(plan)
+    to_read = (plan.file for plan in plans if plan.step in {Step.PROBE, Step.ENCODE})
+    tally.will_read({file.path: file.size for file in to_read})
+    limits = Limits()
+    if options.max_duration is not None:
+        limits = Limits(max_duration=options.max_duration)
+    setup = Setup(audio, limits, options.file_timeout)
+    with contextlib.closing(WorkerPool(options.workers, setup)) as pool:
+        return Pipeline(
+            pool=pool,
+            workers=options.workers,
+            encoders=audio,
+            manifest=manifest,
+            planner=planner,
+            committer=committer,
+            tally=tally,
+            batch=options.batch,
+            stopped=stop.is_set,
+        ).run(plans)
+
+
+def _settle_gone(
+    found: Scan, manifest: Manifest, committer: Committer, options: IndexOptions, tally: Tally
+) -> None:
+    """Forget the files that are gone, or mark them so that a path that is there gives the tags."""
+    gone: dict[str, None] = {}
+    for root in found.roots:
+        for row in manifest.files_under(root):
+            there = row.path in found.files or not found.covers(row.path)
+            if not there and (options.prune or not row.missing):
+                gone[row.path] = None
+    paths = list(gone)
+    for start in range(0, len(paths), _GONE_BATCH):
+        batch = [Gone(path, options.prune) for path in paths[start : start + _GONE_BATCH]]
+        tally.removed += committer.apply(batch).removed
+
+
+def _finish(library: LibraryWriter, encoders: EncoderSet, manifest: Manifest) -> None:
+    """Freeze statistics once there are enough tracks, and build the library's indexes."""
+    fitted = [s for s in encoders.spaces() if s.distance is Distance.WEIGHTED_EUCLIDEAN]
+    if fitted:
+        frozen = library.declare(encoders.spaces()).statistics
+        for space in fitted:
+            enough = manifest.count_encoded(space.name) >= STATISTICS_FROM
+            if space.name not in frozen and enough:
+                library.refit(space.name)
+    if manifest.unoptimized:
+        library.optimize()
+        manifest.unoptimized = False
+
+
+def _check(options: IndexOptions) -> None:
+    for name, value, low in (
+        ("workers", options.workers, 1),
+        ("batch", options.batch, 1),
+        ("file_timeout", options.file_timeout, 1e-3),
+        ("max_duration", options.max_duration, 1e-3),
+    ):
+        if value is not None and not value >= low:
+            raise InvalidInputError(
+                f"{name}: at least {low:g}, got {value}", reason="INVALID_SETTING"
+            )
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C (or SIGTERM) end the run in good order and a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,123 @@
+"""Counts what becomes of each file, and tells whoever watches."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from indexer.commit import Outcome
+from indexer.progress import Callback, Progress, Stage
+from indexer.report import Failure, IndexReport
+from indexer.scan import printable
+
+_TELL_EVERY = 0.05
+
+
+class Tally:
+    """One index run in numbers."""
+
+    def __init__(self, progress: Callback | None) -> None:
+        self._progress = progress
+        self._began = time.monotonic()
+        self._work_began = self._began
+        self._told = 0.0
+        self._outcomes: Counter[Outcome] = Counter()
+        self._failed: list[Failure] = []
+        self._notes: list[Failure] = []
+        self._sizes: dict[str, int] = {}
+        self._bytes_total = 0
+        self._bytes_done = 0
+        self._audio_seconds = 0.0
+        self._found = 0
+        self._stage = Stage.SCAN
+        self.removed = 0
+
+    def scanning(self, found: int) -> None:
+        """So many files were found so far."""
+        self._found = found
+        self._tell()
+
+    def begin(self, found: int, failures: list[Failure], notes: tuple[Failure, ...] = ()) -> None:
+        """The scan is over: files found, and what had to be refused."""
+        self._found = found + len(failures)
+        self._failed.extend(failures)
+        self._notes.extend(notes)
+        self._stage = Stage.INDEX
+
+    def will_read(self, sizes: dict[str, int]) -> None:
+        """These files have to be read; sizes in bytes by path."""
+        self._sizes = dict(sizes)
+        self._bytes_total = sum(sizes.values())
+        self._work_began = time.monotonic()
+        self._tell(force=True)
+
+    def decoded(self, seconds: float) -> None:
+        """So much sound was decoded."""
+        self._audio_seconds += seconds
+
+    def settle(self, path: str, outcome: Outcome) -> None:
+        """A file is dealt with."""
+        self._outcomes[outcome] += 1
+        self._settled(path)
+
+    def fail(self, path: str, reason: str, message: str) -> None:
+        """A file could not be dealt with."""
+        self._failed.append(Failure(printable(path), reason, _one_line(message)))
+        self._settled(path)
+
+    def note(self, path: str, reason: str, message: str) -> None:
+        """Something worth knowing that failed no file."""
+        self._notes.append(Failure(printable(path), reason, _one_line(message)))
+
+    def finishing(self) -> None:
+        """All files are dealt with."""
+        self._stage = Stage.FINISH
+        self._tell(force=True)
+
+    def report(self, *, interrupted: bool) -> IndexReport:
+        """The report of the run up to now."""
+        return IndexReport(
+            found=self._found,
+            indexed=self._outcomes[Outcome.INDEXED],
+            unchanged=self._outcomes[Outcome.UNCHANGED],
+            updated=self._outcomes[Outcome.UPDATED],
+            removed=self.removed,
+            duplicates=self._outcomes[Outcome.DUPLICATE],
+            failed=tuple(sorted(self._failed)),
+            seconds=time.monotonic() - self._began,
+            notes=tuple(self._notes),
+            interrupted=interrupted,
+        )
+
+    def _settled(self, path: str) -> None:
+        self._bytes_done += self._sizes.pop(path, 0)
+        self._tell(path)
+
+    def _tell(self, path: str = "", *, force: bool = False) -> None:
+        now = time.monotonic()
+        done = sum(self._outcomes.values()) + len(self._failed)
+        scanning = self._stage is Stage.SCAN
+        last = done == self._found and not scanning
+        if self._progress is None or not (force or last or now - self._told >= _TELL_EVERY):
+            return
+        self._told = now
+        self._progress(
+            Progress(
+                stage=self._stage,
+                total=0 if scanning else self._found,
+                done=self._found if scanning else done,
+                failed=len(self._failed),
+                audio_seconds=self._audio_seconds,
+                elapsed=now - self._began,
+                bytes_total=self._bytes_total,
+                bytes_done=self._bytes_done,
+                work_seconds=now - self._work_began,
+                path=printable(path),
+            )
+        )
+
+
+def _one_line(message: str) -> str:
+    # Messages may quote what a hostile file says.
+    text = message.encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() else " " for c in text)[:500]

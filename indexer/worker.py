@@ -1,0 +1,159 @@
+"""What a worker process runs.
+
+It takes one task at a time from its parent, reads or decodes one file, and answers. It holds no
+state between tasks, so that killing it loses one file's work at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import resource
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from retrieval.audio import Limits, open_audio, stream_digest
+from retrieval.core.errors import AudioError, SegueError
+from retrieval.core.payload import PayloadValue
+from retrieval.encoders.audio_pass import PreparedTrack, prepare_track
+from retrieval.encoders.protocol import AudioEncoder
+
+MEMORY = 6 * 1024**3
+"""Bytes of data a worker may hold; far above what any acceptable file needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Read a file's tags and the digest of its compressed sound; decode nothing."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The answer to ``Probe``.
+
+    Attributes:
+        stream_digest: None if there is none for this kind of file; decoding may still work.
+        tags: Payload fields.
+    """
+
+    stream_digest: str | None
+    tags: dict[str, PayloadValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Decode a file once and prepare its windows for the encoders of these spaces."""
+
+    path: str
+    spaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker is told first.
+
+    Attributes:
+        encoders: Every audio encoder of the run.
+        limits: Bounds on each file.
+        file_timeout: Wall-clock seconds for one task.
+    """
+
+    encoders: tuple[AudioEncoder, ...]
+    limits: Limits
+    file_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task that could not be done, and why."""
+
+    reason: str
+    message: str
+
+
+Task = Probe | Prepare
+Reply = Probed | PreparedTrack | Failed
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve tasks until the parent is gone.
+
+    Args:
+        arguments: The file descriptor of the connection to the parent.
+    """
+    # Ctrl-C is the parent's to handle; the alarm ends a task that hangs, even inside a decoder.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _limit_resources()
+    connection = Connection(int(arguments[0]))
+    with contextlib.suppress(EOFError, OSError):
+        setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own parent
+        connection.send(None)
+        while True:
+            task: Task = connection.recv()
+            signal.setitimer(signal.ITIMER_REAL, setup.file_timeout)
+            reply = _serve(task, setup)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            connection.send(reply)
+
+
+def _serve(task: Task, setup: Setup) -> Reply:
+    try:
+        if isinstance(task, Probe):
+            return probe(Path(task.path))
+        encoders = [e for e in setup.encoders if e.space.name in task.spaces]
+        with open_audio(Path(task.path), setup.limits) as reader:
+            return prepare_track(reader, encoders)
+    except SegueError as error:
+        return Failed(error.reason, error.message)
+    except MemoryError:
+        return Failed("OUT_OF_MEMORY", "the file needs more memory than a worker may use")
+    except OSError as error:
+        return Failed("FILE_UNREADABLE", f"cannot be read: {error.strerror or error}")
+    except Exception as error:
+        return Failed("AUDIO_UNREADABLE", f"decoding broke down: {type(error).__name__}: {error}")
+
+
+def probe(path: Path) -> Probed:
+    """Tags and stream digest of a file.
+
+    Raises:
+        AudioError: AUDIO_EMPTY or AUDIO_UNSUPPORTED: this can never become sound.
+    """
+    from indexer.tags import read_tags
+
+    digest: str | None = None
+    try:
+        digest = stream_digest(path)
+    except AudioError as error:
+        # Another decoder may cope with what the packet reader does not.
+        if error.reason != "AUDIO_UNREADABLE":
+            raise
+    return Probed(digest, read_tags(path))
+
+
+def _limit_resources() -> None:
+    for kind, value in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):
+            _, hard = resource.getrlimit(kind)
+            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (most, hard))
+
+
+def pickled(setup: Setup) -> bytes:
+    """The first message to a worker.
+
+    Raises:
+        TypeError: An encoder cannot be sent to another process.
+    """
+    try:
+        data: Any = pickle.dumps(setup)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(f"an encoder cannot be sent to a worker process: {error}") from error
+    return bytes(data)
