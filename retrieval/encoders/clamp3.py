@@ -9,17 +9,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
 from retrieval.core.tracks import Span
 from retrieval.encoders import clamp3_intake
 from retrieval.encoders.clamp3_intake import Clamp3Intake, MertWindow, segment_ranges
+from retrieval.encoders.model_encoder import ModelEncoder, clean_text
 from retrieval.encoders.protocol import PreparedWindow, TrackVectors
 from retrieval.settings import Settings
 
@@ -34,19 +33,17 @@ _SAME = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Model:
+class Clamp3Model:
+    """The three towers and the tokenizer."""
+
     mert: MertTower
     audio: AudioTower
     text: TextTower
     tokenizer: Any
 
 
-class Clamp3Encoder:
-    """The ``clamp3`` space: 768 dimensions at the published size, not normalised.
-
-    A pickled copy carries no weights: it can prepare sound at once, and loads when it is first to
-    tokenise or go forward.
-    """
+class Clamp3Encoder(ModelEncoder[Clamp3Model]):
+    """The ``clamp3`` space: 768 dimensions at the published size, not normalised."""
 
     sample_rate = clamp3_intake.SAMPLE_RATE
     windowing = clamp3_intake.WINDOWING
@@ -71,22 +68,11 @@ class Clamp3Encoder:
             ImportError: If the ``models`` extra is not installed.
         """
         settings = Settings()
-        self._path = weights or settings.clamp3_weights or settings.data_dir / "models" / "clamp3"
-        self._device = device or settings.device
-        self._sha256 = sha256 or settings.clamp3_sha256
-        self._lock = Lock()
-        self._model: _Model | None = None
-        files, self._model = self._load()
-        self.space = _space(files)
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = ("_path", "_device", "_sha256", "space")
-        return {name: getattr(self, name) for name in kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = Lock()
-        self._model = None
+        super().__init__(
+            weights or settings.clamp3_weights or settings.data_dir / "models" / "clamp3",
+            device=device or settings.device,
+            sha256=sha256 or settings.clamp3_sha256,
+        )
 
     def intake(self, source_rate: int) -> Clamp3Intake:
         """Start one track; needs no weights."""
@@ -120,8 +106,8 @@ class Clamp3Encoder:
         ]
         vectors = self._ready().audio([rows, *(rows[first:last] for first, last in ranges)])
         segments = [
-            (Span(windows[first].span.start, windows[last - 1].span.end), v)
-            for (first, last), v in zip(ranges, vectors[1:], strict=True)
+            (Span(windows[first].span.start, windows[last - 1].span.end), vector)
+            for (first, last), vector in zip(ranges, vectors[1:], strict=True)
         ]
         return TrackVectors(vectors[0], segments)
 
@@ -131,70 +117,42 @@ class Clamp3Encoder:
         Raises:
             InvalidInputError: If there is nothing but white space.
         """
-        if not text.strip():
-            raise InvalidInputError(
-                "text: there is nothing to search for in it", metadata={"field": "text"}
-            )
-        return tokenise(self._ready().tokenizer, text)
+        return tokenise(self._ready().tokenizer, clean_text(text))
 
     def forward_text(self, batch: Sequence[NDArray[np.int64]]) -> list[DenseVector]:
         """One vector (dim,) per prepared text, in order."""
         return list(self._ready().text(batch))
 
-    def _ready(self) -> _Model:
-        with self._lock:
-            if self._model is None:
-                files, model = self._load()
-                if _space(files).revision != self.space.revision:
-                    raise PreconditionError(
-                        f"{files.path}: the weights were replaced while they were in use",
-                        reason="REVISION_MISMATCH",
-                    )
-                self._model = model
-            return self._model
-
-    def _load(self) -> tuple[Clamp3Weights, _Model]:
-        from tokenizers import Tokenizer
-
-        from retrieval.encoders.canaries import (
-            CANARIES,
-            REAL_VOCABULARY,
-            check_texts,
-            check_vocabulary,
-        )
+    def _load(self) -> tuple[EmbeddingSpace, Clamp3Model]:
         from retrieval.encoders.checkpoints import invalid
         from retrieval.encoders.clamp3_files import load_weights
         from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
         from retrieval.encoders.device import batch_size, choose_device
+        from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
         device = choose_device(self._device)
-        files = load_weights(self._path, sha256=self._sha256)
+        files = load_weights(self._source, sha256=self._sha256)
         mert = MertTower(files, device, batch=batch_size(device, 32))
         if mert.width != files.sizes.audio_size:
+            width = files.sizes.audio_size
             raise invalid(
-                files.path, f"it reads rows of {files.sizes.audio_size}, not {mert.width}"
+                files.path, f"it reads rows of {width}, and this MERT's have {mert.width}"
             )
         audio = AudioTower(files, device, batch=batch_size(device, 64))
         text = TextTower(files, device, batch=batch_size(device, 64))
-        try:
-            tokenizer = Tokenizer.from_file(str(files.tokenizer))
-        # The library raises bare exceptions.
-        except Exception as error:
-            raise invalid(files.tokenizer, "not a tokenizer of the tokenizers library") from error
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        check_vocabulary(files.tokenizer, tokenizer.get_vocab_size(), text.vocabulary)
-        if text.vocabulary >= REAL_VOCABULARY:
-            vectors = text([tokenise(tokenizer, canary) for canary in CANARIES])
-            check_texts(files.path, vectors, limit=_SAME)
-        return files, _Model(mert, audio, text, tokenizer)
+        tokenizer = load_tokenizer(files.tokenizer, rows=text.vocabulary)
+        check_texts(
+            files.path,
+            lambda texts: text([tokenise(tokenizer, one) for one in texts]),
+            vocabulary=text.vocabulary,
+            limit=_SAME,
+        )
+        return _space(files), Clamp3Model(mert, audio, text, tokenizer)
 
 
 def tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:
-    """XLM-R's token ids of a text: its distinct lines, joined by ``</s>`` (facts of clamp3)."""
-    # A path of the file system may hold half characters, which no tokenizer takes.
-    clean = text.encode("utf-8", "replace").decode("utf-8")
-    lines = dict.fromkeys(line for line in clean.replace("\r\n", "\n").split("\n") if line)
+    """XLM-R's token ids of a text: its distinct lines, joined by ``</s>`` as in CLAMP3."""
+    lines = dict.fromkeys(line for line in text.replace("\r\n", "\n").split("\n") if line)
     return np.asarray(tokenizer.encode("</s>".join(lines)).ids, dtype=np.int64)
 
 

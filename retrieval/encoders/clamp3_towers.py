@@ -6,7 +6,7 @@ end in one joint space (sanderwood/clamp3; Wu et al. 2025, arXiv:2502.10362).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from retrieval.encoders.batching import by_length
 from retrieval.encoders.checkpoints import Tensors, fit, invalid, part
 from retrieval.encoders.clamp3_files import Clamp3Weights
 
@@ -70,7 +71,7 @@ class MertTower:
         that padding would change the result.
         """
         rows = np.empty((len(windows), self.width), dtype=np.float32)
-        for places in _by_length([len(window) for window in windows], self._batch):
+        for places in by_length([len(window) for window in windows], self._batch):
             batch = torch.from_numpy(np.stack([windows[place] for place in places]))
             with torch.inference_mode():
                 states = self._model(
@@ -117,7 +118,7 @@ class _PiecewiseTower:
         cut = [(i, p) for i, rows in enumerate(sequences) for p in pieces(len(rows), self._length)]
         vectors = np.zeros((len(sequences), self.dim), dtype=np.float64)
         totals = np.zeros((len(sequences), 1), dtype=np.float64)
-        for places in _by_length([p.end - p.start for _, p in cut], batch):
+        for places in by_length([p.end - p.start for _, p in cut], batch):
             chosen = [cut[place] for place in places]
             stack = np.stack([sequences[i][p.start : p.end] for i, p in chosen])
             with torch.inference_mode():
@@ -210,11 +211,3 @@ def _projection(weights: Clamp3Weights, prefix: str, width: int) -> Any:
         projection = torch.nn.Linear(width, weights.sizes.hidden)
     fit(projection, part(weights.towers, prefix), weights.path)
     return projection
-
-
-def _by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:
-    """Places of equal length together, at most ``batch`` at a time."""
-    groups: Mapping[int, list[int]] = {length: [] for length in sorted(set(lengths))}
-    for place, length in enumerate(lengths):
-        groups[length].append(place)
-    return [g[i : i + batch] for g in groups.values() for i in range(0, len(g), batch)]

@@ -46,6 +46,13 @@ _DESCRIPTIONS = (
         factory="retrieval.encoders.lexical:LexicalEncoder",
     ),
     EncoderDescription(
+        name="clap",
+        summary="sound, and English descriptions of it, by CLAP (needs its weights)",
+        modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        factory="retrieval.encoders.clap:ClapEncoder",
+        extra="models",
+    ),
+    EncoderDescription(
         name="clamp3",
         summary="sound, and words in a hundred languages, by CLAMP3 (needs its weights)",
         modalities=frozenset({Modality.TEXT, Modality.AUDIO}),

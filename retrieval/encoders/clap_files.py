@@ -1,0 +1,184 @@
+"""Where CLAP's weights lie: a folder as on the hub, the hub's cache, or a ``.pt`` of LAION's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retrieval.encoders.checkpoints import (
+    Tensors,
+    digest_tensors,
+    invalid,
+    missing,
+    read_config,
+    read_safetensors,
+    read_torch,
+    take_tensors,
+    verify_sha256,
+    write_safetensors,
+)
+from retrieval.encoders.clap_laion import read_laion
+
+CONFIG, SAFE, BIN, TOKENIZER = (
+    "config.json",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "tokenizer.json",
+)
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+\Z")
+_ROBERTA = "FacebookAI/roberta-base"
+# What of a configuration changes a vector beyond the tensors and their shapes.
+_TEXT = ("num_attention_heads", "layer_norm_eps", "hidden_act", "pad_token_id")
+_AUDIO = (
+    *("window_size", "num_mel_bins", "spec_size", "patch_size", "patch_stride", "depths"),
+    *("num_attention_heads", "enable_fusion", "layer_norm_eps", "hidden_act"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClapWeights:
+    """Everything that is read from disk.
+
+    Attributes:
+        path: The file of the tensors, for errors.
+        tensors: Under ``ClapModel``'s names.
+        config: Its ``ClapConfig``.
+        tokenizer: ``tokenizer.json``.
+        digest: Of all tensors and of what in the configuration changes a vector.
+    """
+
+    path: Path
+    tensors: Tensors
+    config: Any
+    tokenizer: Path
+    digest: str
+
+
+def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeights:
+    """Find and read the weights; nothing is downloaded.
+
+    Args:
+        source: A folder with ``config.json`` and ``model.safetensors`` (or ``pytorch_model.bin``),
+            a folder with one ``.pt`` or such a file itself, each with ``tokenizer.json``, or the
+            name of a repository that is in the hub's cache.
+        sha256: The digest that the file of the tensors must have.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is damaged, is
+            another model's, or does not have this digest.
+    """
+    path = _locate(source)
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and not (path / CONFIG).is_file():
+        path = _only_checkpoint(path)
+    if path.is_file() and path.suffix in (".pt", ".pth"):
+        file = path
+        _verify(file, sha256)
+        tensors, arguments = read_laion(file)
+    else:
+        file = folder / SAFE if (folder / SAFE).is_file() else folder / BIN
+        arguments = read_config(folder / CONFIG)
+        if arguments.get("model_type") != "clap":
+            raise invalid(folder / CONFIG, f"model_type is {arguments.get('model_type')!r}")
+        _verify(file, sha256)
+        found = read_safetensors(file)[0] if file.name == SAFE else read_torch(file)
+        tensors = take_tensors(found, file)
+    config = _config(arguments, file)
+    digest = f"{digest_tensors(tensors)}:{_choices(config)}"
+    return ClapWeights(file, tensors, config, _tokenizer(folder), digest)
+
+
+def convert(source: str | Path, folder: Path) -> Path:
+    """Write weights of any layout as a folder in the hub's, safetensors, once and for all.
+
+    Args:
+        source: As for ``load_weights``.
+        folder: Made if need be; the weights are written last.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        PreconditionError: As ``load_weights``.
+        OSError: If the folder cannot be written.
+    """
+    weights = load_weights(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = folder / TOKENIZER
+    if tokenizer.resolve() != weights.tokenizer.resolve():
+        tokenizer.write_bytes(weights.tokenizer.read_bytes())
+    (folder / CONFIG).write_text(weights.config.to_json_string(), encoding="utf-8")
+    write_safetensors(folder / SAFE, weights.tensors, {"format": "pt"})
+    return folder / SAFE
+
+
+def _locate(source: str | Path) -> Path:
+    path = Path(source)
+    if path.exists():
+        return path
+    if not _HUB_NAME.match(str(source)):
+        raise missing(path, "no such folder or file of CLAP weights (SEGUE_CLAP_WEIGHTS)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(source), local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        raise missing(
+            path, f"neither a local path nor in the hub's cache; download it: hf download {source}"
+        ) from error
+
+
+def _only_checkpoint(folder: Path) -> Path:
+    found = sorted(folder.glob("*.pt"))
+    if len(found) != 1:
+        raise missing(
+            folder,
+            f"{len(found)} checkpoints (*.pt) and no config.json in it; "
+            "one of LAION's, or a folder as on the hub, is needed",
+        )
+    return found[0]
+
+
+def _verify(file: Path, sha256: str | None) -> None:
+    if not file.is_file():
+        raise missing(file, "no such file of weights")
+    if sha256 is not None:
+        verify_sha256(file, sha256)
+
+
+def _config(arguments: Mapping[str, Any], file: Path) -> Any:
+    from transformers import ClapConfig
+
+    try:
+        return ClapConfig.from_dict(dict(arguments))
+    # Its validators raise errors of many kinds.
+    except Exception as error:
+        raise invalid(file, f"its configuration is not CLAP's: {error}") from error
+
+
+def _choices(config: Any) -> str:
+    text = {name: getattr(config.text_config, name) for name in _TEXT}
+    audio = {name: getattr(config.audio_config, name) for name in _AUDIO}
+    # As JSON, since lists and tuples come and go between files.
+    return json.dumps([text, audio, config.projection_hidden_act], sort_keys=True)
+
+
+def _tokenizer(folder: Path) -> Path:
+    for path in (folder / TOKENIZER, *sorted(folder.glob(f"*/{TOKENIZER}"))):
+        if path.is_file():
+            return path
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(_ROBERTA, TOKENIZER)
+    if isinstance(cached, str):
+        return Path(cached)
+    raise missing(
+        folder / TOKENIZER,
+        f"there is no tokenizer; put {_ROBERTA}'s tokenizer.json there, or download it: "
+        f"hf download {_ROBERTA} {TOKENIZER}",
+    )

@@ -1,0 +1,81 @@
+"""What encoders with weights share: loaded at once, pickled without, loaded again where needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from retrieval.core.errors import InvalidInputError, PreconditionError
+from retrieval.core.spaces import EmbeddingSpace
+
+Model = TypeVar("Model")
+
+
+class ModelEncoder(ABC, Generic[Model]):
+    """An encoder whose networks are loaded when it is made.
+
+    A pickled copy carries no weights: workers prepare sound with it and never import PyTorch. The
+    copy loads when it is first to tokenise or to go forward, and only the same weights will do.
+
+    Attributes:
+        space: The space it fills.
+    """
+
+    space: EmbeddingSpace
+
+    def __init__(self, source: Any, *, device: str, sha256: str | None) -> None:
+        """Load the model.
+
+        Args:
+            source: Where the weights are, picklable.
+            device: As ``choose_device``.
+            sha256: The digest the file of weights must have, or None.
+
+        Raises:
+            PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
+            ImportError: If the ``models`` extra is not installed.
+        """
+        self._source, self._device, self._sha256 = source, device, sha256
+        self._lock = Lock()
+        self._model: Model | None
+        self.space, self._model = self._load()
+
+    @abstractmethod
+    def _load(self) -> tuple[EmbeddingSpace, Model]:
+        """Read the weights and check what they make of a few texts."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("_source", "_device", "_sha256", "space")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
+        self._model = None
+
+    def _ready(self) -> Model:
+        with self._lock:
+            if self._model is None:
+                space, model = self._load()
+                if space.revision != self.space.revision:
+                    raise PreconditionError(
+                        f"{self._source}: the weights were replaced while they were in use",
+                        reason="REVISION_MISMATCH",
+                        metadata={"space": space.name},
+                    )
+                self._model = model
+            return self._model
+
+
+def clean_text(text: str) -> str:
+    """A query as tokenizers take it: half characters, as in odd file names, become '?'.
+
+    Raises:
+        InvalidInputError: If there is nothing but white space.
+    """
+    if not text.strip():
+        raise InvalidInputError(
+            "text: there is nothing to search for in it", metadata={"field": "text"}
+        )
+    return text.encode("utf-8", "replace").decode("utf-8")
