@@ -77,8 +77,8 @@ def note(message: str) -> None:
 
 
 def clock(seconds: float) -> str:
-    """``m:ss``, or ``h:mm:ss`` from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
+    """``m:ss``, or ``h:mm:ss`` from an hour on, to the nearest second."""
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
