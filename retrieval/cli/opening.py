@@ -77,7 +77,8 @@ def open_store_at(settings: Settings, *, create: bool) -> Store:
     folder = settings.data_dir / settings.library
     if not (create or settings.qdrant_url or folder.is_dir()):
         raise PreconditionError(
-            f"there is no library {settings.library!r} in {settings.data_dir}",
+            f"there is no library {settings.library!r} in {settings.data_dir}; index some music "
+            "(segue index FOLDER), or name another place with --data or SEGUE_DATA_DIR",
             reason="LIBRARY_MISSING",
             metadata={"library": settings.library, "data_dir": str(settings.data_dir)},
         )
