@@ -13,8 +13,9 @@ class Failure:
     Attributes:
         path: Where.
         reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
-            PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FOLDER_UNREADABLE,
-            LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, INVALID_METADATA.
+            PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FILE_CHANGED,
+            FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, ENCODING_FAILED; in
+            notes INVALID_METADATA and AUDIO_DAMAGED.
         message: One sentence for a person.
     """
 
@@ -43,7 +44,9 @@ class IndexReport:
             still there; the track gets one more path.
         failed: The rest, one line each, by path.
         seconds: Wall-clock time of the run.
-        notes: Rows and cells of the metadata file that could not be used; no file failed for them.
+        notes: What is worth knowing but failed no file: rows and cells of the metadata file that
+            could not be used (INVALID_METADATA), and damaged files of which only a part could be
+            read (AUDIO_DAMAGED).
         interrupted: The run was stopped before it reached every file.
     """
 
@@ -93,8 +96,8 @@ class IndexReport:
             tracks = "1 recording" if self.removed == 1 else f"{self.removed} recordings"
             words += f" Took {tracks} out of the library."
         if self.notes:
-            lines = "1 line" if len(self.notes) == 1 else f"{len(self.notes)} lines"
-            words += f" {lines} of the metadata file could not be used."
+            count = len(self.notes)
+            words += " There is 1 note." if count == 1 else f" There are {count} notes."
         if self.interrupted:
             words += " Stopped early: all finished work is kept; run the same command to go on."
         return words

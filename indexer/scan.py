@@ -128,7 +128,7 @@ def scan(
 
 def _root_path(path: str) -> str:
     """One spelling for one root: folders with links resolved, files under their own name."""
-    if "\0" in path or Path(path).is_dir():
+    if "\0" in path or _is_folder(path):
         return os.path.realpath(path.replace("\0", "\ufffd"))
     return str(Path(os.path.realpath(Path(path).parent)) / Path(path).name)
 
@@ -187,7 +187,7 @@ def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
                     result.failures.append(refusal)
                     result.unread.append(child.path)
                     continue
-                if child.is_dir():
+                if _is_folder(child.path):
                     continue
             elif child.is_dir(follow_symlinks=False):
                 inner.append(child.path)
@@ -205,7 +205,7 @@ def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
 def _check_link(path: str, real_root: str) -> Failure | None:
     """Refuse a link that leads out of the root, if it could have added anything."""
     target = os.path.realpath(path)
-    if is_under(target, real_root) or not (is_audio(path) or Path(target).is_dir()):
+    if is_under(target, real_root) or not (is_audio(path) or _is_folder(target)):
         return None
     return Failure(
         printable(path),
@@ -213,6 +213,13 @@ def _check_link(path: str, real_root: str) -> Failure | None:
         f"the link leads out of the indexed folder, to {printable(target)}; "
         "give that path explicitly to index it",
     )
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def _stat_file(path: str, root: str) -> FoundFile | Failure:

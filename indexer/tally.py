@@ -90,8 +90,10 @@ class Tally:
         )
 
     def _settled(self, path: str) -> None:
-        self._bytes_done += self._sizes.pop(path, 0)
-        self._tell(path)
+        size = self._sizes.pop(path, None)
+        self._bytes_done += size or 0
+        # A file that was read took its time; the many that need not be read are told in passing.
+        self._tell(path, force=size is not None)
 
     def _tell(self, path: str = "", *, force: bool = False) -> None:
         now = time.monotonic()

@@ -53,6 +53,10 @@ def open_container(stream: BinaryIO, format: str) -> InputContainer:
     if not container.streams.audio:
         container.close()
         raise DecodeError("there is no audio stream")
+    # PyAV's types do not say so, but there is no context for an encoding it cannot decode.
+    if getattr(container.streams.audio[0], "codec_context", None) is None:
+        container.close()
+        raise DecodeError("its sound is in an encoding that cannot be decoded")
     return container
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -19,6 +20,9 @@ class SoundFileDecoder:
     def __init__(self, stream: BinaryIO) -> None:
         # A real file goes in by descriptor: no Python call per read, no trouble with odd names.
         source = stream if isinstance(stream, io.BytesIO) else stream.fileno()
+        if isinstance(source, int):
+            # Python's own position is of its buffer; libsndfile starts at the descriptor's.
+            os.lseek(source, 0, os.SEEK_SET)
         try:
             self._file = soundfile.SoundFile(source, closefd=False)
         except (soundfile.SoundFileError, TypeError, ValueError) as error:

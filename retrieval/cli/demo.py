@@ -49,7 +49,7 @@ def command(state: State, *, keep: Path | None) -> int:
 
     console = Console(stderr=state.json)
     if not console.is_terminal:
-        console.width = max(console.width, 110)
+        console.width = max(console.width, 120)
     with _folder(keep) as folder:
         show = _run(folder, console)
     from retrieval.cli.demo_report import as_json, print_show

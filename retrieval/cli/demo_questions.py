@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from indexer.synth.catalogue import Piece
 from indexer.synth.files import encode
 from indexer.synth.mixing import render
+from retrieval.cli.output import title_of
 from retrieval.core.filters import Equals
 from retrieval.core.queries import (
     AudioQuery,
-    Hit,
     Query,
     SearchRequest,
     SearchResponse,
@@ -40,7 +40,7 @@ class Answer:
         kind: ``"text"``, ``"track"``, ``"audio"`` or ``"vector"``.
         question: In words.
         wanted: What makes a hit right, in words.
-        pieces: What each hit really is, in the order of the hits.
+        pieces: What each hit really is, in the order of the hits; None if it is not ours.
         right: Per hit that counts, whether it is right; hits further down do not count.
         response: The service's answer.
     """
@@ -48,7 +48,7 @@ class Answer:
     kind: str
     question: str
     wanted: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece | None, ...]
     right: tuple[bool, ...]
     response: SearchResponse
 
@@ -79,17 +79,17 @@ def _text(library: LibraryReader, pieces: dict[str, Piece]) -> Answer:
 
 
 def _track(library: LibraryReader, pieces: dict[str, Piece]) -> Answer:
-    example = pieces["Fog Signal"]
+    example = pieces["Under Sodium Light"]
     track_id = _find(library, example)
     # By sound alone: by its words, the rest of its album would come first anyway.
     response = _search(library, TrackQuery(track_id), space="perceptual")
     return _judge(
         "track",
         f"more that sounds like {_named(example)}",
-        wanted="the other pieces for strings",
+        wanted="the other three for synth bass and drums before all others",
         response=response,
         pieces=pieces,
-        right=lambda piece: piece is not example and "strings" in piece.truth.instruments,
+        right=lambda piece: piece.truth.drums and piece.truth.instruments == ("synth bass",),
         count=3,
     )
 
@@ -151,13 +151,8 @@ def _judge(
     right: Callable[[Piece], bool],
     count: int,
 ) -> Answer:
-    found = tuple(pieces[title_of(hit)] for hit in response.hits)
+    found = tuple(pieces.get(title_of(hit.track)) for hit in response.hits)
     # A hit that is missing is wrong.
-    judged = [right(piece) for piece in found[:count]]
+    judged = [piece is not None and right(piece) for piece in found[:count]]
     judged += [False] * (count - len(judged))
     return Answer(kind, question, wanted, found, tuple(judged), response)
-
-
-def title_of(hit: Hit) -> str:
-    """The title in the hit's payload."""
-    return str(hit.track.payload["title"])

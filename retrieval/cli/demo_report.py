@@ -13,7 +13,7 @@ from rich.table import Table
 
 from indexer.synth.catalogue import Piece
 from retrieval.cli.demo_questions import Answer
-from retrieval.cli.output import response_json
+from retrieval.cli.output import response_json, text_of, title_of
 
 QUESTIONS = 4
 
@@ -60,7 +60,7 @@ def print_show(show: Show, console: Console, data: Path | None, library: str) ->
             f"\n[bold cyan]{number}  {_HEADINGS[answer.kind]}[/]  {answer.question}",
             highlight=False,
         )
-        console.print(Padding(_table(answer, console), (0, 0, 0, 2)))
+        console.print(Padding(_table(answer, console), (0, 0, 0, 2), expand=False))
         verdict = "[green]right[/]" if answer.correct else "[bold red]wrong[/]"
         took = f"{answer.response.took_ms:.1f} ms"
         console.print(f"   {verdict}: wanted {answer.wanted}  [dim]{took}[/]", highlight=False)
@@ -95,26 +95,30 @@ def _table(answer: Answer, console: Console) -> Any:
         table.add_column(name, style=style, no_wrap=True)
     for name in ("bpm", "key", "drums"):
         table.add_column(name, style="magenta", no_wrap=True)
-    table.add_column("distance" if _distance(answer, 0) is not None else "score", justify="right")
+    table.add_column(
+        "distance" if _distance(answer, 0) is not None else "score", justify="right", no_wrap=True
+    )
     good, bad = ("y", "n") if console.options.ascii_only else ("✓", "✗")
     for place, piece in enumerate(answer.pieces):
         mark = ""
         if place < len(answer.right):
             mark = f"[green]{good}[/]" if answer.right[place] else f"[bold red]{bad}[/]"
-        truth, distance = piece.truth, _distance(answer, place)
-        value = answer.response.hits[place].score if distance is None else distance
+        hit, distance = answer.response.hits[place], _distance(answer, place)
         table.add_row(
             mark,
             str(place + 1),
-            piece.tags.title,
-            piece.tags.artist,
-            " + ".join(truth.instruments),
-            f"{truth.tempo:.0f}",
-            truth.key,
-            "yes" if truth.drums else "no",
-            f"{value:.2f}",
+            title_of(hit.track),
+            text_of(hit.track, "artist"),
+            *(_truth(piece) if piece else ("not ours", "", "", "")),
+            f"{hit.score if distance is None else distance:.2f}",
         )
     return table
+
+
+def _truth(piece: Piece) -> tuple[str, str, str, str]:
+    truth = piece.truth
+    drums = "yes" if truth.drums else "no"
+    return " + ".join(truth.instruments), f"{truth.tempo:.0f}", truth.key, drums
 
 
 def _distance(answer: Answer, place: int) -> float | None:

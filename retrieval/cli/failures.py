@@ -46,12 +46,6 @@ EXIT_CODES: Mapping[ErrorKind, int] = {
     ErrorKind.INTERNAL: EXIT_INTERNAL,
 }
 
-_HINTS = {
-    "STORE_LOCKED": "If a service has this library open, go through it: --address HOST:PORT.",
-    "LIBRARY_MISSING": "Index some music first: segue index FOLDER. "
-    "Another place? --data DIR or SEGUE_DATA_DIR.",
-}
-
 
 def exit_code(error: BaseException, state: State) -> int:
     """Report an error on stderr and return the exit code it calls for."""
@@ -67,10 +61,7 @@ def exit_code(error: BaseException, state: State) -> int:
     if state.verbosity >= 2:
         click.echo("".join(traceback.format_exception(error)), err=True)
     if isinstance(error, SegueError):
-        message = error.message
-        if error.reason in _HINTS and not state.address:
-            message = f"{message}\n{_HINTS[error.reason]}"
-        _report(state, error.reason, message, error.metadata)
+        _report(state, error.reason, error.message, error.metadata)
         return EXIT_CODES[error.kind]
     problem = f"{type(error).__name__}: {error}"
     _report(

@@ -70,7 +70,8 @@ def command(
     )
     if workers is not None:
         options = replace(options, workers=workers)
-    with open_library(state) as library, _progress(show=not (quiet or state.json)) as progress:
+    shown = not (quiet or state.json)
+    with open_library(state, create=True) as library, _progress(show=shown) as progress:
         report = index(
             paths,
             library,

@@ -14,21 +14,27 @@ from retrieval.cli.state import State
 if TYPE_CHECKING:
     from retrieval.core.library import Library
     from retrieval.settings import Settings
+    from retrieval.store.protocol import Store
 
 
 @contextmanager
-def open_library(state: State) -> Iterator[Library]:
+def open_library(state: State, *, create: bool = False) -> Iterator[Library]:
     """The library that the global options name; closed on the way out.
 
     With ``--address`` everything goes through that service and nothing heavy is imported.
 
+    Args:
+        state: The global options.
+        create: Make the folder of an embedded library that is not there yet.
+
     Raises:
         StoreError: STORE_LOCKED if a service or another command has it open, STORE_UNAVAILABLE if
             nothing answers.
+        PreconditionError: LIBRARY_MISSING if there is no such folder.
         InvalidInputError: INVALID_SETTING.
     """
     settings = state.settings()
-    library = _remote(state, settings) if state.address else _local(settings)
+    library = _remote(state, settings) if state.address else _local(settings, create=create)
     try:
         yield library
     finally:
@@ -38,18 +44,45 @@ def open_library(state: State) -> Iterator[Library]:
 def _remote(state: State, settings: Settings) -> Library:
     from retrieval.client import Client
 
-    token = settings.token.get_secret_value() if settings.token else None
-    return Client(str(state.address), token=token, tls_ca=state.tls_ca)
+    encrypted = state.tls or state.tls_ca is not None
+    return Client(
+        str(state.address),
+        token=settings.token.get_secret_value() if settings.token else None,
+        tls=state.tls,
+        tls_ca=state.tls_ca,
+        tls_certificate=settings.tls_certificate if encrypted else None,
+        tls_key=settings.tls_key if encrypted else None,
+    )
 
 
-def _local(settings: Settings) -> Library:
+def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.audio import Limits
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
-    from retrieval.store import open_store
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
-    return LocalLibrary(open_store(settings), default_encoders(), limits=limits)
+    return LocalLibrary(open_store_at(settings, create=create), default_encoders(), limits=limits)
+
+
+def open_store_at(settings: Settings, *, create: bool) -> Store:
+    """The store that the settings name; reading never leaves an empty folder behind.
+
+    Raises:
+        PreconditionError: LIBRARY_MISSING if it is embedded, not there, and not to be created.
+        StoreError: As ``retrieval.store.open_store`` does.
+    """
+    from retrieval.core.errors import PreconditionError
+    from retrieval.store import open_store
+
+    folder = settings.data_dir / settings.library
+    if not (create or settings.qdrant_url or folder.is_dir()):
+        raise PreconditionError(
+            f"there is no library {settings.library!r} in {settings.data_dir}; index some music "
+            "(segue index FOLDER), or name another place with --data or SEGUE_DATA_DIR",
+            reason="LIBRARY_MISSING",
+            metadata={"library": settings.library, "data_dir": str(settings.data_dir)},
+        )
+    return open_store(settings)
 
 
 def manifest_dir(state: State) -> Path:

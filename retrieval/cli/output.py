@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,15 +31,21 @@ class Column:
         name: Its heading.
         style: A rich style.
         right: Align to the right.
-        fold: Wrap rather than cut when the terminal is narrow.
+        fold: Break anywhere rather than cut when the terminal is narrow.
+        cut: One line, cut at its end when the terminal is narrow.
+        least: Characters it keeps when the terminal is narrow.
         people: Only in tables for people.
+        pipes: Only in tab-separated lines.
     """
 
     name: str
     style: str = ""
     right: bool = False
     fold: bool = False
+    cut: bool = False
+    least: int = 0
     people: bool = False
+    pipes: bool = False
 
 
 def print_table(
@@ -57,16 +64,20 @@ def print_table(
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption or None)
     table.caption_justify = "left"
-    for column in columns:
+    shown = [place for place, column in enumerate(columns) if not column.pipes]
+    for place in shown:
+        column = columns[place]
         table.add_column(
             column.name,
             style=column.style,
             justify="right" if column.right else "left",
             overflow="fold" if column.fold else "ellipsis",
+            no_wrap=column.cut or column.right,
+            min_width=_widest(column, rows, place) if column.right else column.least or None,
         )
     for row in rows:
         # Text, not markup: a title may hold square brackets.
-        table.add_row(*(Text(_visible(cell)) for cell in row))
+        table.add_row(*(Text(_visible(row[place])) for place in shown))
     Console().print(table)
 
 
@@ -77,8 +88,8 @@ def note(message: str) -> None:
 
 
 def clock(seconds: float) -> str:
-    """``m:ss``, or ``h:mm:ss`` from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
+    """``m:ss``, or ``h:mm:ss`` from an hour on, to the nearest second."""
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
@@ -93,6 +104,17 @@ def title_of(track: Track) -> str:
     """The title, or else the file's name, or else the id."""
     named = text_of(track, "title")
     return named or (PurePath(track.paths[0]).stem if track.paths else track.id)
+
+
+def path_of(track: Track) -> str:
+    """Its first path; on a terminal with ``~`` for home, and the end of a long one."""
+    path = track.paths[0] if track.paths else ""
+    if not sys.stdout.isatty():
+        return path
+    home = str(Path.home())
+    short = f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
+    room = max(16, shutil.get_terminal_size().columns // 3)
+    return short if len(short) <= room else f"…{short[1 - room :]}"
 
 
 def payload_json(track: Track) -> dict[str, Any]:
@@ -133,11 +155,11 @@ def response_json(response: SearchResponse) -> dict[str, Any]:
 HIT_COLUMNS = (
     Column("#", "dim", right=True, people=True),
     Column("score", "cyan", right=True),
-    Column("title", "bold"),
+    Column("title", "bold", least=16),
     Column("artist"),
-    Column("best moments", "green"),
-    Column("path", "dim", fold=True),
-    Column("track", "dim"),
+    Column("best moments", "green", least=12),
+    Column("path", "dim", cut=True),
+    Column("track", pipes=True),
 )
 
 
@@ -146,11 +168,11 @@ def print_hits(response: SearchResponse, *, first: int = 1) -> None:
     rows = [
         (
             str(rank),
-            f"{hit.score:.4f}",
+            _score(hit.score),
             title_of(hit.track),
             text_of(hit.track, "artist"),
             ", ".join(f"{clock(s.span.start)}–{clock(s.span.end)}" for s in hit.segments),
-            hit.track.paths[0] if hit.track.paths else "",
+            path_of(hit.track),
             hit.track.id,
         )
         for rank, hit in enumerate(response.hits, start=first)
@@ -168,6 +190,15 @@ def value_rows(values: Mapping[str, object]) -> list[tuple[str, str]]:
         (name, ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
         for name, value in values.items()
     ]
+
+
+def _widest(column: Column, rows: Sequence[Sequence[str]], place: int) -> int:
+    return max(len(column.name), *(len(row[place]) for row in rows), 0)
+
+
+def _score(score: float) -> str:
+    text = f"{score:.4f}"
+    return "0.0000" if text == "-0.0000" else text
 
 
 def _one_line(text: str) -> str:

@@ -30,6 +30,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--max-concurrent", type=click.IntRange(1), metavar="N", help="Calls in work or waiting."
 )
+@click.option(
+    "--port-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the port here once the service is ready; gone when it has stopped.",
+)
 @global_options(address=False)
 @pass_state
 def command(
@@ -40,6 +46,7 @@ def command(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     max_concurrent: int | None,
+    port_file: Path | None,
 ) -> None:
     r"""Serve a library over gRPC, with health checks and reflection.
 
@@ -71,4 +78,4 @@ def command(
         max_concurrent=max_concurrent,
         log_level=levels.get(state.verbosity, "debug"),
     )
-    serve(settings, address)
+    serve(settings, address, port_file=port_file)

@@ -51,7 +51,7 @@ def command(state: State, refit: str | None) -> None:
         Column("tracks", "cyan", right=True),
         Column("statistics"),
         Column("encoder", "green"),
-        Column("revision", "dim"),
+        Column("revision", "dim", fold=True),
     )
     print_table(columns, [_row(status) for status in spaces])
 
@@ -67,7 +67,7 @@ def _row(status: SpaceStatus) -> tuple[str, ...]:
         str(status.tracks),
         _origin(status.statistics),
         "here" if status.encoder else "missing",
-        space.revision[:12],
+        space.revision,
     )
 
 

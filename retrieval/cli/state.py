@@ -28,6 +28,7 @@ class State:
         library: Name of the library.
         qdrant: URL of a Qdrant server.
         address: ``host:port`` of a running service that everything goes through.
+        tls: Encrypt that connection.
         tls_ca: Certificate authority of that service; given, the connection is encrypted.
         json: Answer in JSON.
         verbosity: How often ``-v`` was given.
@@ -37,6 +38,7 @@ class State:
     library: str | None = None
     qdrant: str | None = None
     address: str | None = None
+    tls: bool = False
     tls_ca: Path | None = None
     json: bool = False
     verbosity: int = 0
@@ -121,6 +123,7 @@ def global_options(*, hidden: bool = True, address: bool = True) -> Callable[[F]
                 " Its token comes from SEGUE_TOKEN.",
                 **_common(hidden),
             ),
+            click.option("--tls", is_flag=True, help="Encrypt that connection.", **_common(hidden)),
             click.option(
                 "--tls-ca",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -60,6 +60,7 @@ def list_tracks(state: State, filter_text: str | None, limit: int, everything: b
         Column,
         clock,
         note,
+        path_of,
         print_json,
         print_table,
         text_of,
@@ -81,7 +82,7 @@ def list_tracks(state: State, filter_text: str | None, limit: int, everything: b
                 text_of(track, "artist"),
                 text_of(track, "album"),
                 clock(duration) if isinstance(duration, int | float) else "",
-                track.paths[0] if track.paths else "",
+                path_of(track),
                 track.id,
             )
         )
@@ -90,8 +91,8 @@ def list_tracks(state: State, filter_text: str | None, limit: int, everything: b
         Column("artist"),
         Column("album"),
         Column("length", right=True),
-        Column("path", "dim", fold=True),
-        Column("track", "dim"),
+        Column("path", "dim", cut=True),
+        Column("track", pipes=True),
     )
     print_table(columns, rows, caption=f"{len(rows)} tracks")
     if more:
@@ -190,8 +191,7 @@ def delete_tracks(
 ) -> None:
     r"""Delete tracks from the library; files are never touched.
 
-    Indexing the same folder again does not bring them back until the files change, unless the
-    record of what was indexed is gone.
+    Indexing the same folder again brings them back.
 
     \b
     Examples:

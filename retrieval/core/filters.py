@@ -6,7 +6,7 @@ Semantics, the same in every store:
 - a condition on an absent field does not hold, so ``Not`` of it does;
 - ``NoneOf`` holds exactly if ``AnyOf`` does not (an absent field satisfies it);
 - an empty ``All`` holds, an empty ``Any`` does not;
-- numbers of FLOAT fields compare as float64, and datetimes as instants, whatever their spelling.
+- numbers of FLOAT fields compare to 15 significant digits, and datetimes as instants.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ class FieldType(Enum):
     """Human words: everything KEYWORD takes, and text match (case-insensitive whole words)."""
     INTEGER = "integer"
     FLOAT = "float"
+    """Kept and compared to 15 significant digits; see ``kept_float``."""
     BOOLEAN = "boolean"
     DATETIME = "datetime"
     """RFC 3339 strings with a zone; ranges compare instants."""
@@ -131,6 +132,15 @@ def fits(kind: FieldType, value: object) -> bool:
             return abs(value) <= 1.7e308
         case FieldType.DATETIME:
             return isinstance(value, str) and parse_datetime(value) is not None
+
+
+def kept_float(value: float) -> float:
+    """The number that a store keeps for this one: 15 significant digits of it.
+
+    The engines' JSON readers are off by a unit in the last place for some longer numbers, so that
+    what is read back, and what filters compare with, would not be what was written.
+    """
+    return float(f"{value:.15g}")
 
 
 def parse_datetime(text: str) -> datetime | None:

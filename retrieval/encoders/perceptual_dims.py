@@ -25,6 +25,7 @@ from retrieval.encoders.perceptual_spectra import (
     Spectra,
     band_frequencies,
     frequencies,
+    project,
 )
 
 DIMS = (
@@ -40,6 +41,9 @@ DIMS = (
     "valence",
 )
 
+# Sound without any power from 40 Hz up has no spectrum to measure; it ends at a bound.
+_LOWEST = np.array([-15.0] * 5 + [0.0] * 4 + [-100.0], dtype=np.float32)
+_HIGHEST = np.array([15.0] * 5 + [100.0] * 5, dtype=np.float32)
 _TINY = 1e-12
 _FRAME_RATE = SAMPLE_RATE / HOP
 # Probe-tone ratings of Krumhansl and Kessler (1982), from the tonic upwards.
@@ -75,20 +79,20 @@ def measure(spectra: Spectra) -> Array:
         variation(spectra),
         20.0 * pulse.clarity - 10.0,
         warmth(spectra),
-        25.0 * tonality.fit - 10.0,
+        40.0 * tonality.fit - 14.0,
         bright,
         melody_trend(spectra),
         speed,
         arousal(spectra.level, bright, speed, pulse.clarity),
         valence(tonality.mode, bright, speed),
     )
-    return np.array(values, dtype=np.float32)
+    return np.clip(np.array(values, dtype=np.float32), _LOWEST, _HIGHEST)
 
 
 def richness(spectra: Spectra) -> float:
     """How full the spectrum is, about -10 (one tone) to 10 (every band sounds).
 
-    0.2 (F + 20 dB) + 4 (W - 1 octave): F is the spectral flatness over mel bands in dB, -40..0, W
+    0.3 (F + 20 dB) + 6 (W - 1 octave): F is the spectral flatness over mel bands in dB, -40..0, W
     the bandwidth, the power-weighted standard deviation of log2 frequency in octaves.
     """
     bands = spectra.bands
@@ -97,35 +101,36 @@ def richness(spectra: Spectra) -> float:
     flatness = 10.0 * (np.log10(floored).mean(axis=1) - np.log10(floored.mean(axis=1)))
     octaves = np.log2(band_frequencies())
     share = bands / (bands.sum(axis=1, keepdims=True) + _TINY)
-    centre = share @ octaves
-    width = np.sqrt(np.maximum(share @ np.square(octaves) - np.square(centre), 0.0))
-    return _mean(0.2 * (flatness + 20.0) + 4.0 * (width - 1.0), spectra.weights)
+    centre = project(share, octaves)
+    width = np.sqrt(np.maximum(project(share, np.square(octaves)) - np.square(centre), 0.0))
+    return _mean(0.3 * (flatness + 20.0) + 6.0 * (width - 1.0), spectra.weights)
 
 
 def variation(spectra: Spectra) -> float:
     """How much timbre changes within the window, about -10 (a held sound) to 10.
 
-    5 log2((N + 0.25 dB) / 3 dB): N is the mean distance between mel cepstra (coefficients 1..13,
+    5 log2((N + 4 dB) / 25 dB): N is the mean distance between mel cepstra (coefficients 1..13,
     in dB) of half-second blocks 0.5 s and 2 s apart. Level is coefficient 0, so it plays no part.
     """
     levels = 10.0 * np.log10(spectra.bands + 1e-5 * spectra.bands.mean() + _TINY)
-    cepstra = levels @ _cosines()
+    cepstra = project(levels, _cosines())
     size = round(0.5 * _FRAME_RATE)
     blocks = _blocks(cepstra, size)
     if len(blocks) < 2:
-        return float(5.0 * np.log2(0.25 / 3.0))
+        return float(5.0 * np.log2(4.0 / 25.0))
     steps = [lag for lag in (1, 4) if lag < len(blocks)]
     distances = [np.linalg.norm(blocks[lag:] - blocks[:-lag], axis=1).mean() for lag in steps]
-    return float(5.0 * np.log2((np.mean(distances) + 0.25) / 3.0))
+    return float(5.0 * np.log2((np.mean(distances) + 4.0) / 25.0))
 
 
 def warmth(spectra: Spectra) -> float:
     """Low against middle and high energy, -10 (thin) to 10 (only lows).
 
-    A third of the ratio in dB of the power below 350 Hz to the power above, with a floor of -30 dB.
+    A third of the ratio in dB of the power below 350 Hz to the power above, with a floor of -30 dB;
+    the border is as soft as a filter of the second order.
     """
     total = spectra.bands.sum(axis=0, dtype=np.float64)
-    low = float(total[band_frequencies() < 350.0].sum())
+    low = float(total @ (1.0 / (1.0 + (band_frequencies() / 350.0) ** 4)))
     high = float(total.sum()) - low
     floor = 1e-3 * (low + high) + _TINY
     return float(10.0 * np.log10((low + floor) / (high + floor)) / 3.0)
@@ -138,7 +143,7 @@ def brightness(spectra: Spectra) -> float:
     """
     bins = frequencies(FRAME)
     total = spectra.power.sum(axis=1) + _TINY
-    centroid = (spectra.power @ bins) / total
+    centroid = project(spectra.power, bins) / total
     below = np.cumsum(spectra.power, axis=1) >= 0.85 * total[:, None]
     rolloff = bins[np.argmax(below, axis=1)]
     octaves = 0.5 * (np.log2(np.clip(centroid, 100, 1e4)) + np.log2(np.clip(rolloff, 100, 1e4)))
@@ -150,27 +155,29 @@ def melody_trend(spectra: Spectra) -> float:
     """Whether the salient pitch falls (below 50) or rises (above 50), 0..100.
 
     50 + 50 tanh(s / 4): s is the slope in semitones per second, by least squares over the window,
-    of the salience-weighted mean pitch. Salience sums eight harmonics (Klapuri 2006).
+    of the salience-weighted mean pitch. Salience sums eight harmonics (Klapuri 2006). A ridge of
+    1 s^2 draws short windows, whose slope means little, towards 50.
     """
     salience = _salience(spectra.pitches)
     strength = salience.max(axis=1)
     sharp = (salience / (strength[:, None] + _TINY)) ** 6
-    pitch = (sharp @ np.arange(salience.shape[1])) / (sharp.sum(axis=1) + _TINY) * (12.0 / STEPS)
+    semitones = np.arange(PITCHES, dtype=np.float32) * np.float32(12.0 / STEPS)
+    pitch = project(sharp, semitones) / (sharp.sum(axis=1) + _TINY)
     weight = strength / (strength + 0.1 * strength.mean() + _TINY) + _TINY
     weight /= weight.sum()
     time = np.arange(len(pitch)) * (TONAL_HOP / SAMPLE_RATE)
     time = time - weight @ time
-    slope = float((weight * time) @ (pitch - weight @ pitch) / ((weight * time) @ time + 0.05))
+    slope = float((weight * time) @ (pitch - weight @ pitch) / ((weight * time) @ time + 1.0))
     return 50.0 + 50.0 * float(np.tanh(slope / 4.0))
 
 
 def rhythm_speed(pulse: Pulse) -> float:
     """Tempo and onset density together, 0 (still) to 100 (very fast).
 
-    Logistic in the mean of log2(tempo / 100 bpm) and log2(density / 2 per second).
+    Logistic in the mean of log2(tempo / 110 bpm) and log2((density + 0.25) / 2 per second).
     """
-    octaves = 0.5 * (np.log2(pulse.tempo / 100.0) + np.log2((pulse.density + 0.1) / 2.1))
-    return 100.0 * _logistic(1.2 * float(octaves))
+    octaves = 0.5 * (np.log2(pulse.tempo / 110.0) + np.log2((pulse.density + 0.25) / 2.0))
+    return 100.0 * _logistic(1.5 * float(octaves))
 
 
 def arousal(level: float, bright: float, speed: float, clarity: float) -> float:
@@ -184,36 +191,56 @@ def arousal(level: float, bright: float, speed: float, clarity: float) -> float:
 
 def valence(mode: float, bright: float, speed: float) -> float:
     """Sad (-100) to happy (100): a proxy from mode, and a little from speed and brightness."""
-    cues = 1.5 * mode + 0.008 * (speed - 50.0) + 0.004 * (bright - 45.0)
+    cues = 1.5 * mode + 0.005 * (speed - 50.0) + 0.002 * (bright - 45.0)
     return 100.0 * float(np.tanh(cues))
 
 
 def measure_pulse(spectra: Spectra) -> Pulse:
-    """Autocorrelation of the onset strength (pulse clarity after Lartillot et al. 2008)."""
-    relative = spectra.bands / (spectra.bands.mean() + _TINY)
-    loudness = np.log1p(100.0 * relative)
-    flux = np.maximum(np.diff(loudness, axis=0, prepend=loudness[:1]), 0.0).mean(axis=1)
-    onsets = np.convolve(flux, np.array([0.25, 0.5, 0.25], dtype=np.float32), mode="same")
+    """Periodicity of the onset strength (pulse clarity after Lartillot et al. 2008).
+
+    Tempo is the mean over lags of 0.25..1.5 s, in octaves, each by its peak in the enhanced
+    autocorrelation (Tolonen and Karjalainen 2000: what a half, third or fifth of the lag explains
+    is taken away) and by a prior around 110 bpm, which alone decides where there is no pulse.
+    """
+    onsets = _onsets(spectra.bands)
     lags = np.arange(round(0.25 * _FRAME_RATE), round(1.5 * _FRAME_RATE) + 1)
-    centred = onsets - onsets.mean()
+    curve = _autocorrelation(onsets, lags[-1])
+    strengths, places = curve[lags], np.arange(len(curve))
+    explained = np.max([np.interp(lags / part, places, curve) for part in (2, 3, 5)], axis=0)
+    votes = np.maximum(strengths - explained, 0.0) ** 2 + 1e-3
+    tempi = np.log2(60.0 * _FRAME_RATE / lags)
+    votes *= np.exp(-0.5 * np.square(tempi - np.log2(110.0)))
+    return Pulse(
+        clarity=float(strengths.max()),
+        tempo=2.0 ** float(votes @ tempi / votes.sum()),
+        density=_density(onsets),
+    )
+
+
+def _onsets(bands: Array) -> Array:
+    """Rise of log loudness from frame to frame, mean over bands, lightly smoothed."""
+    loudness = np.log1p(100.0 * bands / (bands.mean() + _TINY))
+    flux = np.maximum(np.diff(loudness, axis=0, prepend=loudness[:1]), 0.0).mean(axis=1)
+    smooth = np.convolve(flux, np.array([0.25, 0.5, 0.25], dtype=np.float32), mode="same")
+    return np.asarray(smooth, dtype=np.float32)
+
+
+def _autocorrelation(onsets: Array, last: int) -> NDArray[np.float64]:
+    """Autocorrelation at lags 0..last, clipped to 0..1; 0 beyond half the length."""
+    centred = (onsets - onsets.mean()).astype(np.float64)
     size = 1 << int(2 * len(centred) - 1).bit_length()
-    transform = np.fft.rfft(centred.astype(np.float64), size)
-    products = np.fft.irfft(np.abs(transform) ** 2, size)
-    usable = lags[lags < len(centred) // 2 + 1]
+    products = np.fft.irfft(np.abs(np.fft.rfft(centred, size)) ** 2, size)
+    lags = np.arange(min(len(centred) // 2, last) + 1)
     # The floor says how much onsets must stand out at all: 0.03 in log loudness.
     variance = products[0] / len(centred) + 0.03**2
-    curve = products[usable] / (len(centred) - usable) / variance
-    strengths = np.clip(curve, 0.0, 1.0)
-    tempi = 60.0 * _FRAME_RATE / usable if len(usable) else np.array([100.0])
-    prior = np.exp(-0.5 * np.square(np.log2(tempi / 110.0)))
-    votes = prior * ((strengths**4) + 1e-3 if len(usable) else np.ones(1))
-    tempo = 2.0 ** float(votes @ np.log2(tempi) / votes.sum())
-    return Pulse(clarity=float(strengths.max(initial=0.0)), tempo=tempo, density=_density(onsets))
+    curve = np.zeros(last + 1)
+    curve[lags] = np.clip(products[lags] / (len(centred) - lags) / variance, 0.0, 1.0)
+    return curve
 
 
 def measure_tonality(spectra: Spectra) -> Tonality:
     """Fit of the window's pitch classes to keys, and of each second's to triads."""
-    chroma = spectra.pitches @ _fold()
+    chroma = project(spectra.pitches, _fold())
     whole = chroma.sum(axis=0, keepdims=True)
     seconds = _blocks(chroma, round(SAMPLE_RATE / TONAL_HOP))
     key_fit, key_mode = _fit(whole, _templates()[0])
@@ -224,7 +251,7 @@ def measure_tonality(spectra: Spectra) -> Tonality:
 def _fit(chroma: Array, templates: Array) -> tuple[float, float]:
     """Best fit to 12 major and 12 minor templates and their difference, weighted over rows."""
     size = np.linalg.norm(chroma, axis=1)
-    fits = (chroma @ templates.T) / (size[:, None] + _TINY)
+    fits = project(chroma, templates.T) / (size[:, None] + _TINY)
     weights = size / (size.sum() + _TINY)
     soft = np.log(np.exp(20.0 * fits).reshape(len(fits), 2, 12).sum(axis=2)) / 20.0
     mode = np.tanh(5.0 * (soft[:, 0] - soft[:, 1]))
@@ -232,24 +259,23 @@ def _fit(chroma: Array, templates: Array) -> tuple[float, float]:
 
 
 def _density(onsets: Array) -> float:
-    """Onsets per second: local maxima, each counted by how far it stands out."""
+    """Onsets per second: local maxima above the usual flutter, by how far they stand out."""
     if len(onsets) < 3:
         return 0.0
-    middle = onsets[1:-1]
-    peaks = middle[(middle > onsets[:-2]) & (middle >= onsets[2:])]
-    reference = max(0.5 * float(np.quantile(onsets, 0.98)), 0.05)
-    counted = peaks**4 / (peaks**4 + reference**4)
+    raised = np.maximum(onsets - 1.5 * float(np.median(onsets)), 0.0)
+    middle = raised[1:-1]
+    peaks = middle[(middle > raised[:-2]) & (middle >= raised[2:])]
+    reference = max(0.4 * float(np.quantile(raised, 0.98)), 0.08)
+    counted = peaks**2 / (peaks**2 + reference**2)
     return float(counted.sum()) / (len(onsets) / _FRAME_RATE)
 
 
 def _salience(pitches: Array) -> Array:
-    """Harmonic sums over the lower four octaves, shape (frames, 4 * STEPS)."""
-    count = 4 * STEPS
-    padded = np.pad(pitches, ((0, 0), (0, count)))
-    salience = np.zeros((len(pitches), count), dtype=np.float32)
-    for harmonic in range(1, 9):
+    """Harmonic sums, shape (frames, PITCHES)."""
+    salience = pitches.copy()
+    for harmonic in range(2, 9):
         shift = round(STEPS * float(np.log2(harmonic)))
-        salience += np.float32(0.8 ** (harmonic - 1)) * padded[:, shift : shift + count]
+        salience[:, :-shift] += np.float32(0.7 ** (harmonic - 1)) * pitches[:, shift:]
     return salience
 
 

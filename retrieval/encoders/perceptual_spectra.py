@@ -26,7 +26,7 @@ LOWEST_BAND, HIGHEST_BAND = 40.0, 10_500.0
 """Hz. Bands are evenly spaced in mel = 2595 log10(1 + f / 700) (O'Shaughnessy 1987)."""
 
 LOWEST_PITCH = 55.0
-OCTAVES = 6
+OCTAVES = 7
 STEPS = 36
 """Pitch bins per octave, from A1 upwards: three per semitone."""
 PITCHES = OCTAVES * STEPS
@@ -39,8 +39,9 @@ class Spectra:
     """What one window looks like.
 
     Attributes:
-        level: RMS level in dBFS, at least -120.
-        power: (frames, FRAME // 2 + 1), mean about 1 over frames that sound.
+        level: RMS level in dBFS between 40 Hz and 10.5 kHz, at least -120.
+        power: (frames, FRAME // 2 + 1), from 40 Hz upwards (rumble below is not music, and codecs
+            remove it).
         bands: (frames, BANDS), mel bands of ``power``.
         weights: (frames,), sum 1: loud frames alike, frames 20 dB below the mean hardly at all.
         pitches: (tonal frames, PITCHES), magnitude above its surroundings, at log-spaced pitches.
@@ -58,11 +59,13 @@ def spectra(samples: Array) -> Spectra:
     rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
     scaled = (samples / max(rms, 1e-9)).astype(np.float32)
     power = _power(scaled, FRAME, HOP)
-    bands = power @ _mel_bank()
+    power[:, frequencies(FRAME) < LOWEST_BAND] = 0.0
+    bands = _bands(power)
     energy = bands.sum(axis=1)
     raw = energy / (energy + 0.01 * energy.mean() + _TINY) + _TINY
     return Spectra(
-        level=20.0 * float(np.log10(max(rms, 1e-6))),
+        # White noise has power 1 in every bin.
+        level=10.0 * float(np.log10(max(rms**2 * float(power.mean()), 1e-12))),
         power=power,
         bands=bands,
         weights=(raw / raw.sum()).astype(np.float32),
@@ -90,12 +93,38 @@ def _power(samples: Array, frame: int, hop: int) -> Array:
     return np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), dtype=np.float32)
 
 
+def project(rows: Array, matrix: Array) -> Array:
+    """The product of (n, k) and (k, m) or (k,), without BLAS.
+
+    BLAS would start threads for products this small; with several files in work at once these cost
+    many times the product.
+    """
+    product = np.einsum("ij,jk->ik" if matrix.ndim == 2 else "ij,j->i", rows, matrix)
+    return np.asarray(product, dtype=np.float32)
+
+
+def _bands(power: Array) -> Array:
+    """Triangular mel bands: each stretch between two edges falls in one band, rises in the next."""
+    first, last, rising, falling = _mel_stretches()
+    inner = power[:, first[0] : last]
+    starts = first - first[0]
+    up = np.add.reduceat(inner * rising, starts, axis=1)
+    down = np.add.reduceat(inner * falling, starts, axis=1)
+    return np.asarray(up[:, :-1] + down[:, 1:], dtype=np.float32)
+
+
 def _pitches(power: Array) -> Array:
-    magnitude = np.sqrt(power @ _pitch_bank())
+    place, part = _pitch_edges()
+    sums = np.cumsum(power, axis=1, dtype=np.float64)
+    # Power up to each edge, then between edges, then in triangles a semitone wide on each side.
+    below = sums[:, place] + part * power[:, place + 1]
+    cells = np.pad(np.diff(below, axis=1), ((0, 0), (2, 2)))
+    count = PITCHES
+    triangles = sum(w * cells[:, k : k + count] for k, w in enumerate((1.0, 2.0, 3.0, 2.0, 1.0)))
+    magnitude = np.sqrt(np.maximum(triangles / _pitch_widths(), 0.0))
     # What stands out of an octave's surroundings is tone; the rest is noise and spectral tilt.
-    total = np.cumsum(
-        np.pad(magnitude, ((0, 0), (STEPS // 2 + 1, STEPS // 2)), mode="edge"), axis=1
-    )
+    edges = ((0, 0), (STEPS // 2 + 1, STEPS // 2))
+    total = np.cumsum(np.pad(magnitude, edges, mode="edge"), axis=1)
     surroundings = (total[:, STEPS:] - total[:, :-STEPS])[:, :PITCHES] / STEPS
     return np.asarray(np.maximum(magnitude - surroundings, 0.0), dtype=np.float32)
 
@@ -112,18 +141,36 @@ def _band_edges() -> NDArray[np.float64]:
 
 
 @cache
-def _mel_bank() -> Array:
+def _mel_stretches() -> tuple[NDArray[np.intp], int, Array, Array]:
+    """First bin of each stretch between band edges, the end, and each bin's share up and down."""
     edges = _band_edges()
-    bins = frequencies(FRAME)[:, None].astype(np.float64)
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.asarray(np.maximum(np.minimum(rising, falling), 0.0), dtype=np.float32)
+    bins = frequencies(FRAME).astype(np.float64)
+    first = np.searchsorted(bins, edges)
+    inner = bins[first[0] : first[-1]]
+    stretch = np.searchsorted(edges, inner, side="right") - 1
+    rising = (inner - edges[stretch]) / (edges[stretch + 1] - edges[stretch])
+    return (
+        first[:-1],
+        int(first[-1]),
+        rising.astype(np.float32),
+        (1.0 - rising).astype(np.float32),
+    )
 
 
 @cache
-def _pitch_bank() -> Array:
-    """Triangles one semitone wide on each side, of equal area."""
-    bins = np.maximum(frequencies(TONAL_FRAME).astype(np.float64), 1.0)
-    place = STEPS * np.log2(bins / LOWEST_PITCH)
-    bank = np.maximum(1.0 - np.abs(place[:, None] - np.arange(PITCHES)) / 3.0, 0.0)
-    return np.asarray(bank / np.maximum(bank.sum(axis=0), 0.5), dtype=np.float32)
+def _pitch_edges() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Edges of the pitch cells as positions in a frame's bins: whole bins, and the part beyond."""
+    steps = np.arange(PITCHES + 1) - 0.5
+    edges = LOWEST_PITCH * 2.0 ** (steps / STEPS) * TONAL_FRAME / SAMPLE_RATE
+    # Bin k covers k - 0.5 .. k + 0.5, and a cumulative sum up to k ends there.
+    shifted = edges - 0.5
+    return np.floor(shifted).astype(np.intp), shifted % 1.0
+
+
+@cache
+def _pitch_widths() -> NDArray[np.float64]:
+    """Width in bins of each pitch's triangle, so that equal density gives equal magnitude."""
+    steps = np.arange(PITCHES)
+    width = (2.0 ** (0.5 / STEPS) - 2.0 ** (-0.5 / STEPS)) * TONAL_FRAME / SAMPLE_RATE
+    bins = LOWEST_PITCH * 2.0 ** (steps / STEPS) * width
+    return np.asarray(9.0 * np.maximum(bins, 1.0), dtype=np.float64)

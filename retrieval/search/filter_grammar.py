@@ -18,9 +18,9 @@ r"""The language of ``--filter``: one line of text into a ``Filter``.
 ``and``, ``or``, ``not``     ``not`` binds tightest, then ``and``, then ``or``; parentheses group
 ===========================  ==================================================================
 
-Values are numbers, ``true``, ``false``, and strings in single or double quotes with the escapes
-``\" \' \\ \n \t \r \uXXXX``. Keywords and field names are read in any case. A field whose name is a
-keyword stands in backquotes, as does a field called ``track``.
+Values are numbers, ``true``, ``false``, and strings in single or double quotes with the escapes of
+JSON and ``\'``. Keywords and field names are read in any case. A field whose name is a keyword
+stands in backquotes, as does a field called ``track``.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ import re
 from functools import cache
 from typing import Any as Untyped
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
+from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from retrieval.core.errors import InvalidInputError
 from retrieval.core.filters import (
     MAX_DEPTH,
     MAX_NODES,
@@ -51,6 +50,7 @@ from retrieval.core.filters import (
     walk,
 )
 from retrieval.core.payload import Scalar
+from retrieval.search.filter_problems import bad_filter, expectation, position_of, problem_at
 
 MAX_LENGTH = 65_536
 
@@ -103,30 +103,11 @@ _COMMA: ","
 %ignore /\s+/
 """
 
-_SAID = {
-    "NAME": "a field name",
-    "NUMBER": "a number",
-    "STRING": "a string in quotes",
-    "TRUE": "true",
-    "FALSE": "false",
-    "_OPEN": '"("',
-    "_CLOSE": '")"',
-    "_COMMA": '","',
-    "_UPTO": '".."',
-    "EQUAL": "=",
-    "ORDER": "< <= > >=",
-    "UNEQUAL": "!=",
-    "_MATCH": "~",
-    "_IN": "in",
-    "_NOT": "not",
-    "_AND": "and",
-    "_OR": "or",
-    "_EXISTS": "exists",
-    "$END": "the end",
-}
-_KEYWORDS = frozenset({"and", "or", "not", "in", "exists", "true", "false", "track"})
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+_ESCAPES = {
+    **{"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"},
+    **{char: char for char in "\"'/\\"},
+}
 
 
 def parse(text: str) -> Filter:
@@ -143,19 +124,19 @@ def parse(text: str) -> Filter:
             and says what was expected there; ``column`` in the metadata counts from 1.
     """
     if len(text) > MAX_LENGTH:
-        raise _bad(f"filter: {len(text)} characters; at most {MAX_LENGTH} are read")
+        raise bad_filter(f"filter: {len(text)} characters; at most {MAX_LENGTH} are read")
     if not text.strip():
-        raise _bad('filter: it is empty; write for example: bpm >= 90 and genre = "rock"')
+        raise bad_filter('filter: it is empty; write for example: bpm >= 90 and genre = "rock"')
     try:
         tree: Untyped = _parser().parse(text)
     except UnexpectedInput as error:
-        raise _at(text, _position(error, text), _expectation(error, text)) from None
+        raise problem_at(text, position_of(error, text), expectation(error, text)) from None
     except VisitError as error:
         if isinstance(error.orig_exc, _BadTokenError):
-            raise _at(text, error.orig_exc.position, error.orig_exc.problem) from None
+            raise problem_at(text, error.orig_exc.position, error.orig_exc.problem) from None
         raise
     except _BadTokenError as error:
-        raise _at(text, error.position, error.problem) from None
+        raise problem_at(text, error.position, error.problem) from None
     return _bounded(tree)
 
 
@@ -284,52 +265,7 @@ def _text(token: Token) -> str:
 def _bounded(node: Filter) -> Filter:
     for count, (_, depth) in enumerate(walk(node), start=1):
         if depth > MAX_DEPTH:
-            raise _bad(f"filter is nested deeper than {MAX_DEPTH} levels")
+            raise bad_filter(f"filter is nested deeper than {MAX_DEPTH} levels")
         if count > MAX_NODES:
-            raise _bad(f"filter has more than {MAX_NODES} conditions")
+            raise bad_filter(f"filter has more than {MAX_NODES} conditions")
     return node
-
-
-def _position(error: UnexpectedInput, text: str) -> int:
-    position: object = error.pos_in_stream
-    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        position = None
-    return position if isinstance(position, int) else len(text.rstrip())
-
-
-def _expectation(error: UnexpectedInput, text: str) -> str:
-    position = _position(error, text)
-    allowed: set[str] = set()
-    if isinstance(error, UnexpectedToken):
-        allowed = set(error.accepts or error.expected)
-    elif isinstance(error, UnexpectedCharacters):
-        allowed = set(error.allowed or ())
-        if text[position] in "\"'" and "STRING" in allowed:
-            return "this string has no closing quote"
-    said = [words for name, words in _SAID.items() if name in allowed]
-    word = re.match(r"[^\W\d]\w*", text[position:])
-    if "STRING" in allowed and word and word[0].lower() not in _KEYWORDS:
-        return f'expected {_or(said)}; put words in quotes: "{word[0]}"'
-    return f"expected {_or(said)}"
-
-
-def _or(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _at(text: str, position: int, problem: str) -> InvalidInputError:
-    start = text.rfind("\n", 0, position) + 1
-    line = text[start:].split("\n", 1)[0].replace("\t", " ")
-    column = position - start
-    # Of a long line, what is around the place.
-    left = max(0, column - 60)
-    shown = line[left : left + 100]
-    return _bad(
-        f"filter: {problem}, at column {column + 1}\n  {shown}\n  {' ' * (column - left)}^",
-        column=column + 1,
-    )
-
-
-def _bad(message: str, column: int | None = None) -> InvalidInputError:
-    metadata = {} if column is None else {"column": str(column)}
-    return InvalidInputError(message, reason="INVALID_FILTER", metadata=metadata)

@@ -51,7 +51,10 @@ class EdgeDialect:
         must_not: Sequence[Condition] = (),
     ) -> Condition:
         """A filter; an empty one always holds."""
-        return engine.Filter(must=[*must], should=[*should], must_not=[*must_not])
+        # An empty list is not the same as none: inside a nested condition it matches nothing.
+        return engine.Filter(
+            must=[*must] or None, should=[*should] or None, must_not=[*must_not] or None
+        )
 
     def never(self) -> Condition:
         """A filter that no point passes."""

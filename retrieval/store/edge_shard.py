@@ -183,7 +183,8 @@ class Shard:
     def facet(self, key: str, filter: engine.Filter | None) -> list[tuple[str | int | bool, int]]:
         """Every value at the path with its exact number of points."""
         request = engine.FacetRequest(key, limit=_ALL, exact=True, filter=filter)
-        return [(hit.value, hit.count) for hit in self.raw.facet(request).hits]
+        # The index remembers values that no point has any more, with a count of 0.
+        return [(hit.value, hit.count) for hit in self.raw.facet(request).hits if hit.count]
 
     def close(self) -> None:
         """Flush and close; idempotent."""

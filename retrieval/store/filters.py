@@ -24,7 +24,7 @@ from retrieval.core.filters import (
     TextMatch,
     TrackIds,
 )
-from retrieval.core.payload import Field, FieldType, Scalar
+from retrieval.core.payload import Field, FieldType, Scalar, kept_float
 from retrieval.core.words import words
 from retrieval.store.points import EACH_WORDS, TRACK, each_key, field_key, index_key, utc
 
@@ -120,8 +120,8 @@ def _any_of(dialect: Dialect[C], key: str, kind: FieldType, values: Sequence[Sca
     some: list[C]
     match kind:
         case FieldType.FLOAT:
-            numbers = sorted({float(v) for v in values})
-            some = [dialect.numbers(key, None, n, None, n) for n in numbers]
+            numbers = sorted({kept_float(float(v)) for v in values})
+            some = [dialect.numbers(key, None, _below(n), None, _above(n)) for n in numbers]
         case FieldType.DATETIME:
             moments = sorted({utc(str(v)) for v in values})
             some = [dialect.instants(key, None, m, None, m) for m in moments]
@@ -167,8 +167,23 @@ def _integers(gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> Bounds:
 
 
 def _floats(gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> Bounds:
-    a, b, c, d = (None if x is None else float(x) for x in (gt, gte, lt, lte))
-    return a, b, c, d
+    a, b, c, d = (None if x is None else kept_float(float(x)) for x in (gt, gte, lt, lte))
+    return (
+        None if a is None else _above(a),
+        None if b is None else _below(b),
+        None if c is None else _below(c),
+        None if d is None else _above(d),
+    )
+
+
+# Numbers of 15 digits lie at least 4.5 units in the last place apart, and an engine reads them back
+# at most one off: bounds two units out tell every number from its neighbours.
+def _above(number: float) -> float:
+    return math.nextafter(math.nextafter(number, math.inf), math.inf)
+
+
+def _below(number: float) -> float:
+    return math.nextafter(math.nextafter(number, -math.inf), -math.inf)
 
 
 def _real(bound: float | int | str) -> float | int:

@@ -22,6 +22,7 @@ from retrieval.core.payload import Field
 from retrieval.core.queries import FacetCount
 from retrieval.core.spaces import EmbeddingSpace, Level, Statistics
 from retrieval.core.tracks import LibraryInfo, TrackRecord, TrackUpdate
+from retrieval.store.admission import admit_records, admit_updates
 from retrieval.store.generations import LibraryFolder
 from retrieval.store.owner_link import LinkClosedError, OwnerLink
 from retrieval.store.owner_rebuild import FairLock, Rebuild
@@ -106,16 +107,20 @@ class OwnerStore(Store):
 
     def write(self, records: Sequence[TrackRecord]) -> None:
         """See ``Store.write``. Sent in slices of a few points, a track whole."""
-        for part in _slices(records, [1 + len(r.segments) for r in records]):
+        # Checked as a whole first: of a call that is refused, no slice may have been written.
+        admitted = admit_records(self.info(), records)
+        for part in _slices(admitted, [1 + len(r.segments) for r in admitted]):
             self._change("write", part)
 
     def update(self, updates: Sequence[TrackUpdate]) -> None:
         """See ``Store.update``."""
-        for part in _slices(updates, [2] * len(updates)):
+        admitted = admit_updates(self.info(), updates)
+        for part in _slices(admitted, [2] * len(admitted)):
             self._change("update", part)
 
     def delete(self, track_ids: Sequence[str]) -> int:
         """See ``Store.delete``."""
+        self.info()
         unique = tuple(dict.fromkeys(track_ids))
         return sum(self._change("delete", part) for part in _slices(unique, [2] * len(unique)))
 
@@ -174,6 +179,7 @@ class OwnerStore(Store):
         Raises:
             StoreError: If the copy cannot be made or optimised; the library goes on as it was.
         """
+        self.info()
         with self._optimising:
             with self._write_turn, self._state:
                 if not self._unoptimised:

@@ -28,6 +28,7 @@ from retrieval.core.payload import (
     Payload,
     PayloadValue,
     Scalar,
+    kept_float,
     parse_datetime,
 )
 from retrieval.core.tracks import Span
@@ -53,8 +54,8 @@ def track_point(track_id: str) -> str:
 
 def segment_point(track_id: str, span: Span) -> str:
     """Point id (UUIDv5) of a segment; a track id has no '/', so no two names are equal."""
-    start = span.start + 0.0  # -0.0 and 0.0 are one start
-    return str(uuid5(NAMESPACE, f"{track_id}/{start!r}-{float(span.end)!r}"))
+    start = kept_float(span.start) + 0.0  # -0.0 and 0.0 are one start
+    return str(uuid5(NAMESPACE, f"{track_id}/{start!r}-{kept_float(span.end)!r}"))
 
 
 def field_key(name: str) -> str:
@@ -111,8 +112,7 @@ def encode_fields(payload: Payload, fields: Mapping[str, Field]) -> JsonPayload:
     for name, value in payload.items():
         kind = fields[name].type
         values = value if isinstance(value, tuple) else (value,)
-        # An integer in a FLOAT field must not reach the engine as a JSON integer beyond 64 bits.
-        stored = [float(v) for v in values] if kind is FieldType.FLOAT else list(values)
+        stored = [kept_float(float(v)) for v in values] if kind is FieldType.FLOAT else [*values]
         plain[name] = stored if isinstance(value, tuple) else stored[0]
         if kind is FieldType.DATETIME:
             index[name] = [utc(str(v)) for v in values]
@@ -133,7 +133,7 @@ def segment_payload(
     track_id: str, span: Span, payload: Payload, fields: Mapping[str, Field]
 ) -> JsonPayload:
     """The payload of a segment's point, with a copy of its track's fields."""
-    own = {TRACK: track_id, START: float(span.start), END: float(span.end)}
+    own = {TRACK: track_id, START: kept_float(span.start), END: kept_float(span.end)}
     return {**own, **encode_fields(payload, fields)}
 
 
@@ -150,7 +150,9 @@ def track_id_of(stored: Mapping[str, Any]) -> str:
 
 def span_of(stored: Mapping[str, Any]) -> Span | None:
     """The time span in a segment's payload; None for a track's."""
-    return Span(float(stored[START]), float(stored[END])) if START in stored else None
+    if START not in stored:
+        return None
+    return Span(kept_float(stored[START]), kept_float(stored[END]))
 
 
 def decode_fields(stored: Mapping[str, Any], wanted: Sequence[str] | None = None) -> Payload:
@@ -163,7 +165,10 @@ def decode_fields(stored: Mapping[str, Any], wanted: Sequence[str] | None = None
 
 def _value(value: Any) -> PayloadValue:
     if isinstance(value, list):
-        items: tuple[Scalar, ...] = tuple(value)
-        return items
-    scalar: Scalar = value
+        return tuple(map(_scalar, value))
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Scalar:
+    scalar: Scalar = kept_float(value) if isinstance(value, float) else value
     return scalar

@@ -104,7 +104,7 @@ class Place:
 
     def work(self) -> int:
         """Windows prepared since the last call."""
-        count = len([line for line in self.log.lines() if line == "prepare"])
+        count = len([line for line in self.log.lines() if line.startswith("prepare")])
         self.log.path.unlink(missing_ok=True)
         return count
 
