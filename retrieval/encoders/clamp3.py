@@ -104,12 +104,15 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
             for first, last in segment_ranges(len(windows))
             if any(window.features.audible for window in windows[first:last])
         ]
-        vectors = self._ready().audio([rows, *(rows[first:last] for first, last in ranges)])
+        whole = (0, len(windows))
+        wanted = [whole, *(one for one in ranges if one != whole)]
+        vectors = self._ready().audio([rows[first:last] for first, last in wanted])
+        by_range = dict(zip(wanted, vectors, strict=True))
         segments = [
-            (Span(windows[first].span.start, windows[last - 1].span.end), vector)
-            for (first, last), vector in zip(ranges, vectors[1:], strict=True)
+            (Span(windows[first].span.start, windows[last - 1].span.end), by_range[first, last])
+            for first, last in ranges
         ]
-        return TrackVectors(vectors[0], segments)
+        return TrackVectors(by_range[whole], segments)
 
     def prepare_text(self, text: str) -> NDArray[np.int64]:
         """Token ids, shape (n,). Lines are kept in order, repeated and empty ones dropped.
@@ -132,14 +135,15 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
 
         device = choose_device(self._device)
         files = load_weights(self._source, sha256=self._sha256)
-        mert = MertTower(files, device, batch=batch_size(device, 32))
+        mert = MertTower(files, device, batch=batch_size(device, cpu=1, accelerated=32))
         if mert.width != files.sizes.audio_size:
             width = files.sizes.audio_size
             raise invalid(
                 files.path, f"it reads rows of {width}, and this MERT's have {mert.width}"
             )
-        audio = AudioTower(files, device, batch=batch_size(device, 64))
-        text = TextTower(files, device, batch=batch_size(device, 64))
+        short = batch_size(device, cpu=16, accelerated=64)
+        audio = AudioTower(files, device, batch=short)
+        text = TextTower(files, device, batch=short)
         tokenizer = load_tokenizer(files.tokenizer, rows=text.vocabulary)
         check_texts(
             files.path,

@@ -104,7 +104,12 @@ class ClapEncoder(ModelEncoder[ClapModel]):
 
         device = choose_device(self._device)
         files = load_weights(self._source, sha256=self._sha256)
-        towers = ClapTowers(files, device, batch=batch_size(device, 32))
+        towers = ClapTowers(
+            files,
+            device,
+            windows=batch_size(device, cpu=1, accelerated=32),
+            texts=batch_size(device, cpu=16, accelerated=64),
+        )
         tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=_LONGEST)
         check_texts(
             files.path,

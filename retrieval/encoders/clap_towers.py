@@ -23,13 +23,16 @@ class ClapTowers:
         vocabulary: Tokens of the text tower.
     """
 
-    def __init__(self, weights: ClapWeights, device: torch.device, *, batch: int) -> None:
+    def __init__(
+        self, weights: ClapWeights, device: torch.device, *, windows: int, texts: int
+    ) -> None:
         """Build the networks.
 
         Args:
             weights: Their tensors and sizes.
             device: Where they run.
-            batch: Inputs of one length that go through at once.
+            windows: Windows that go through at once.
+            texts: Texts of one length that go through at once.
         """
         config = weights.config
         with torch.device("meta"):
@@ -38,15 +41,15 @@ class ClapTowers:
         self._model = model.to(device)
         self._mel = MelFrontEnd(device, fused=bool(config.audio_config.enable_fusion))
         self._device = device
-        self._batch = batch
+        self._windows, self._texts = windows, texts
         self.dim = int(config.projection_dim)
         self.vocabulary = int(config.text_config.vocab_size)
 
     def hear(self, windows: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:
         """Vectors (n, dim) of windows of 1 to 480,000 samples."""
         vectors = np.empty((len(windows), self.dim), dtype=np.float32)
-        for start in range(0, len(windows), self._batch):
-            part = windows[start : start + self._batch]
+        for start in range(0, len(windows), self._windows):
+            part = windows[start : start + self._windows]
             with torch.inference_mode():
                 found = self._model.get_audio_features(
                     self._mel(part),
@@ -60,7 +63,7 @@ class ClapTowers:
     def read(self, texts: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Vectors (n, dim) of token ids, never padded."""
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for places in by_length([len(ids) for ids in texts], self._batch):
+        for places in by_length([len(ids) for ids in texts], self._texts):
             ids = torch.from_numpy(np.stack([texts[place] for place in places]))
             with torch.inference_mode():
                 found = self._model.get_text_features(ids.to(self._device)).pooler_output
