@@ -18,7 +18,7 @@ from retrieval.core.tracks import SegmentRecord, Span, TrackRecord, TrackUpdate
 from retrieval.encoders.audio_pass import EncodedTrack
 from retrieval.encoders.protocol import WordsEncoder
 
-_FETCH = 128
+_FETCH = 256
 
 
 class Outcome(Enum):

@@ -179,14 +179,27 @@ class Manifest:
     @property
     def unoptimized(self) -> bool:
         """Whether something was written since the library was last optimized."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'unoptimized'").fetchone()
-        return bool(row and row[0] == "1")
+        return self._meta("unoptimized") == "1"
 
     @unoptimized.setter
     def unoptimized(self, value: bool) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO meta VALUES ('unoptimized', ?)", ("1" if value else "0",)
-        )
+        self._set_meta("unoptimized", "1" if value else "0")
+
+    def device(self, root: str) -> int | None:
+        """The device that a root was on when files were last found under it."""
+        value = self._meta(f"device {os.fsencode(root).hex()}")
+        return int(value) if value is not None else None
+
+    def set_device(self, root: str, device: int) -> None:
+        """Remember the device of a root."""
+        self._set_meta(f"device {os.fsencode(root).hex()}", str(device))
+
+    def _meta(self, name: str) -> str | None:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _set_meta(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     # Changes, inside a transaction
 

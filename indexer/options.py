@@ -19,11 +19,11 @@ class IndexOptions:
     """Choices of one index run.
 
     Attributes:
-        workers: Processes that decode and prepare, >= 1; the default is one per usable core.
+        workers: Processes that decode and prepare, 1 to 1024; the default is one per usable core.
         prune: Take out of the library what is gone from under the given paths.
         metadata: CSV or JSON file with more payload per file; see ``indexer.sidecar``.
-        batch: Tracks to encode and to write together at most, >= 1.
-        file_timeout: Wall-clock seconds one file may take to read and prepare, > 0.
+        batch: Tracks to encode and to write together at most, 1 to 256.
+        file_timeout: Wall-clock seconds one file may take to read and prepare, at least 0.1.
         max_duration: Longest sound to index, in seconds; None means the decoder's own limit.
     """
 

@@ -15,7 +15,7 @@ class Failure:
         reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
             PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FILE_CHANGED,
             FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, ENCODING_FAILED; in
-            notes INVALID_METADATA and AUDIO_DAMAGED.
+            notes INVALID_METADATA, AUDIO_DAMAGED and ROOT_CHANGED.
         message: One sentence for a person.
     """
 
@@ -45,8 +45,8 @@ class IndexReport:
         failed: The rest, one line each, by path.
         seconds: Wall-clock time of the run.
         notes: What is worth knowing but failed no file: rows and cells of the metadata file that
-            could not be used (INVALID_METADATA), and damaged files of which only a part could be
-            read (AUDIO_DAMAGED).
+            could not be used (INVALID_METADATA), damaged files of which only a part could be read
+            (AUDIO_DAMAGED), and folders that look like a drive is missing (ROOT_CHANGED).
         interrupted: The run was stopped before it reached every file.
     """
 

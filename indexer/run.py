@@ -18,7 +18,7 @@ from indexer.plan import Plan, Planner, Step
 from indexer.pool import WorkerPool
 from indexer.progress import Callback
 from indexer.report import IndexReport
-from indexer.scan import Scan, scan
+from indexer.scan import Scan, device_of, is_under, scan
 from indexer.sidecar import Sidecar, read_sidecar
 from indexer.tally import Tally
 from indexer.worker import Setup
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 STATISTICS_FROM = 16
 """Tracks a library must have before its statistics are frozen."""
+
+MAX_BATCH = 256
+"""Most tracks of one write; a service takes at most 1000 in a message."""
 
 _GONE_BATCH = 256
 
@@ -56,7 +59,8 @@ def run(
         info = library.declare(encoders.spaces(), STANDARD_FIELDS)
         sidecar: Sidecar | None = None
         if options.metadata is not None:
-            sidecar = read_sidecar(options.metadata, found.files, found.roots, info.fields)
+            roots = dict.fromkeys([*found.roots, *(file.root for file in found.files.values())])
+            sidecar = read_sidecar(options.metadata, found.files, list(roots), info.fields)
             if sidecar.fields:
                 library.declare(encoders.spaces(), sidecar.fields)
         tally.begin(len(found.files), found.failures, sidecar.notes if sidecar else ())
@@ -81,6 +85,7 @@ def run(
             )
             if complete:
                 _settle_gone(found, manifest, committer, options, tally)
+                _remember_devices(found, manifest)
                 tally.finishing()
                 _finish(library, encoders, manifest)
         return tally.report(interrupted=not complete)
@@ -144,14 +149,34 @@ def _settle_gone(
     """Forget the files that are gone, or mark them so that a path that is there gives the tags."""
     gone: dict[str, None] = {}
     for root in found.roots:
-        for row in manifest.files_under(root):
-            there = row.path in found.files or not found.covers(row.path)
-            if not there and (options.prune or not row.missing):
-                gone[row.path] = None
+        known = [
+            row
+            for row in manifest.files_under(root)
+            if row.path not in found.files and found.covers(row.path)
+        ]
+        if known and _is_unplugged(root, found, manifest):
+            message = "empty and on another device than before: is a drive missing?"
+            tally.note(root, "ROOT_CHANGED", f"{message} Nothing known under it was touched.")
+            continue
+        gone.update({row.path: None for row in known if options.prune or not row.missing})
     paths = list(gone)
     for start in range(0, len(paths), _GONE_BATCH):
         batch = [Gone(path, options.prune) for path in paths[start : start + _GONE_BATCH]]
         tally.removed += committer.apply(batch).removed
+
+
+def _is_unplugged(root: str, found: Scan, manifest: Manifest) -> bool:
+    """Whether a root is only the bare mount point of what was there before."""
+    before, now = manifest.device(root), device_of(root)
+    return before not in {None, now} and not any(is_under(path, root) for path in found.files)
+
+
+def _remember_devices(found: Scan, manifest: Manifest) -> None:
+    with_files = {file.root for file in found.files.values()}
+    for root in with_files.intersection(found.roots):
+        device = device_of(root)
+        if device is not None and device != manifest.device(root):
+            manifest.set_device(root, device)
 
 
 def _finish(library: LibraryWriter, encoders: EncoderSet, manifest: Manifest) -> None:
@@ -169,15 +194,17 @@ def _finish(library: LibraryWriter, encoders: EncoderSet, manifest: Manifest) ->
 
 
 def _check(options: IndexOptions) -> None:
-    for name, value, low in (
-        ("workers", options.workers, 1),
-        ("batch", options.batch, 1),
-        ("file_timeout", options.file_timeout, 1e-3),
-        ("max_duration", options.max_duration, 1e-3),
+    for name, value, low, high in (
+        ("workers", options.workers, 1, 1_024),
+        ("batch", options.batch, 1, MAX_BATCH),
+        ("file_timeout", options.file_timeout, 0.1, 1e6),
+        ("max_duration", options.max_duration, 0.1, 1e6),
     ):
-        if value is not None and not value >= low:
+        if value is not None and not low <= value <= high:
             raise InvalidInputError(
-                f"{name}: at least {low:g}, got {value}", reason="INVALID_SETTING"
+                f"{name}: {low:g} to {high:g}, got {value}",
+                reason="INVALID_SETTING",
+                metadata={"field": name},
             )
 
 

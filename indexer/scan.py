@@ -138,7 +138,8 @@ def _sort_root(path: str, folders: list[str], files: list[str], result: Scan) ->
         mode = Path(path).stat().st_mode
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            reason, message = "PATH_NOT_FOUND", "there is nothing at this path; nothing was removed"
+            reason = "PATH_NOT_FOUND"
+            message = "there is nothing at this path, so nothing known under it was touched"
         else:
             reason, message = "FILE_UNREADABLE", f"cannot be looked at: {_why(error)}"
         result.failures.append(Failure(printable(path), reason, message))
@@ -213,6 +214,14 @@ def _check_link(path: str, real_root: str) -> Failure | None:
         f"the link leads out of the indexed folder, to {printable(target)}; "
         "give that path explicitly to index it",
     )
+
+
+def device_of(path: str) -> int | None:
+    """The device that a path is on, or None if it cannot be told."""
+    try:
+        return Path(path).stat().st_dev
+    except OSError:
+        return None
 
 
 def _is_folder(path: str) -> bool:

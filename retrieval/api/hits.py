@@ -41,7 +41,8 @@ def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
     message.took_ms = response.took_ms
     for hit in response.hits:
         target = message.hits.add()
-        _fill_track(target.track, hit.track, mask.track)
+        if mask.track.name or mask.track.payload_fields != ():
+            _fill_track(target.track, hit.track, mask.track)
         if mask.score:
             target.score = hit.score
         if mask.segments:
@@ -67,29 +68,27 @@ def decode_response(message: Response) -> SearchResponse:
     Raises:
         InvalidInputError: If any part of it is malformed.
     """
-    hits = tuple(_decode_hit(hit, f"hits[{i}]") for i, hit in enumerate(message.hits))
+    hits = tuple([_decode_hit(hit) for hit in message.hits])
     return SearchResponse(hits, message.took_ms, more=bool(message.next_page_token))
 
 
-def _decode_hit(message: pb.Hit, where: str) -> Hit:
+def _decode_hit(hit: pb.Hit) -> Hit:
     return Hit(
-        track=decode_track(required(message, "track", where), join(where, "track")),
-        score=finite(message.score, join(where, "score")),
+        track=decode_track(required(hit, "track", "hits"), "hits.track"),
+        score=finite(hit.score, "hits.score"),
         segments=tuple(
-            SegmentHit(decode_span(part.span, join(where, "segments")), part.score, part.space)
-            for part in message.segments
+            [
+                SegmentHit(decode_span(part.span, "hits.segments.span"), part.score, part.space)
+                for part in hit.segments
+            ]
         ),
-        evidence=tuple(
-            Evidence(
-                why.query,
-                why.space,
-                why.rank,
-                why.score,
-                why.distance if why.HasField("distance") else None,
-            )
-            for why in message.evidence
-        ),
+        evidence=tuple([_decode_evidence(why) for why in hit.evidence]),
     )
+
+
+def _decode_evidence(why: pb.Evidence) -> Evidence:
+    distance = why.distance if why.HasField("distance") else None
+    return Evidence(why.query, why.space, why.rank, why.score, distance)
 
 
 def encode_facet(count: FacetCount) -> library_pb2.FacetCount:

@@ -59,18 +59,30 @@ def decode_scalar(value: pb.Value, where: str, reason: str = "INVALID_REQUEST") 
 
 
 def fill_payload(target: pb.Track, payload: Payload) -> None:
-    """Write a library's payload into a message that has one; the library vouches for the values."""
+    """Write a library's payload into a message that has one; the library vouches for the values.
+
+    Answers hold hundreds of values, so this is a hot path: it builds no message twice.
+    """
     values = target.payload
     for field, value in payload.items():
         slot = values[field]
-        if isinstance(value, str):
-            slot.text = value
-        elif isinstance(value, float):
-            slot.number = value
-        elif isinstance(value, int) and not isinstance(value, bool):
-            slot.integer = value
+        if isinstance(value, tuple):
+            slot.list.SetInParent()
+            for item in value:
+                _fill(slot.list.values.add(), item)
         else:
-            slot.CopyFrom(encode_value(value, entry("payload", field)))
+            _fill(slot, value)
+
+
+def _fill(slot: pb.Value, value: Scalar) -> None:
+    if isinstance(value, str):
+        slot.text = value
+    elif isinstance(value, bool):
+        slot.boolean = value
+    elif isinstance(value, int):
+        slot.integer = value
+    else:
+        slot.number = value
 
 
 def encode_payload(payload: Payload, where: str) -> dict[str, pb.Value]:
@@ -85,11 +97,16 @@ def decode_payload(values: Mapping[str, pb.Value], where: str) -> dict[str, Payl
     """A payload from the wire; see ``decode_value``."""
     payload: dict[str, PayloadValue] = {}
     for field, value in values.items():
+        # Paths cost more than values: the common kinds never need theirs.
         kind = value.WhichOneof("kind")
         if kind == "text":
             payload[field] = value.text
         elif kind == "integer":
             payload[field] = value.integer
+        elif kind == "number" and math.isfinite(value.number):
+            payload[field] = value.number
+        elif kind == "list" and all(v.WhichOneof("kind") == "text" for v in value.list.values):
+            payload[field] = tuple([v.text for v in value.list.values])
         else:
             payload[field] = decode_value(value, entry(where, field))
     return payload

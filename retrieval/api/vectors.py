@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -81,8 +82,10 @@ def decode_span(message: pb.Span, where: str) -> Span:
     Raises:
         InvalidInputError: Unless 0 <= start < end, both finite.
     """
-    start = finite(message.start_seconds, join(where, "start_seconds"))
-    end = finite(message.end_seconds, join(where, "end_seconds"))
+    start, end = message.start_seconds, message.end_seconds
+    if not (math.isfinite(start) and math.isfinite(end)):
+        finite(start, join(where, "start_seconds"))
+        finite(end, join(where, "end_seconds"))
     try:
         return Span(start, end)
     except InvalidInputError as error:

@@ -13,6 +13,7 @@ from av.container import InputContainer
 
 from retrieval.audio.decoding import Block, DecodeError
 from retrieval.audio.limits import BLOCK_SAMPLES
+from retrieval.audio.mp4 import check_index
 
 DEMUXERS = {
     "wav": "wav",
@@ -40,6 +41,8 @@ def open_container(stream: BinaryIO, format: str) -> InputContainer:
     Raises:
         DecodeError: If the bytes are not that, or hold no audio.
     """
+    if format == "m4a":
+        check_index(stream)
     try:
         container = av.open(
             stream,

@@ -19,7 +19,6 @@ from typing import Self
 import numpy as np
 
 from retrieval.audio import wire
-from retrieval.audio.decoding import Block
 from retrieval.audio.formats import FORMATS
 from retrieval.audio.limits import Limits
 from retrieval.audio.sound import Sound
@@ -168,18 +167,15 @@ class IsolatedDecoder:
 
     def _receive(self, child: _Child, name: str, deadline: float) -> Sound:
         header: dict[str, object] = {}
-        parts: list[Block] = []
-        held = 0
+        samples = bytearray()
         while True:
             kind, body = wire.receive(child.socket, deadline)
             if kind == wire.HEADER:
                 header = json.loads(body)
             elif kind == wire.BLOCK:
-                block = np.frombuffer(body, dtype=np.float32)
-                held += block.size
-                if held > self._max_samples:
+                samples += body
+                if len(samples) > 4 * self._max_samples:
                     raise ValueError("the child sent more than it may")
-                parts.append(block)
             elif kind == wire.ERROR:
                 error = json.loads(body)
                 raise AudioError(
@@ -188,26 +184,20 @@ class IsolatedDecoder:
                     metadata={str(k): str(v) for k, v in error["metadata"].items()},
                 )
             else:
-                return _sound(header, parts, name, truncated=bool(json.loads(body)))
+                return _sound(header, samples, name, truncated=bool(json.loads(body)))
 
 
 class _LostError(Exception):
     """A child died, or sent what makes no sense."""
 
 
-def _sound(header: dict[str, object], parts: list[Block], name: str, *, truncated: bool) -> Sound:
+def _sound(header: dict[str, object], samples: bytearray, name: str, *, truncated: bool) -> Sound:
     rate, channels, kind = header["sample_rate"], header["channels"], header["format"]
     if not isinstance(rate, int) or not isinstance(channels, int) or kind not in FORMATS:
         raise ValueError("the child sent no usable header")
-    samples = np.empty(sum(part.size for part in parts), dtype=np.float32)
-    position = 0
-    # Give each part back as soon as it is copied: the peak stays near one copy of the sound.
-    parts.reverse()
-    while parts:
-        part = parts.pop()
-        samples[position : position + part.size] = part
-        position += part.size
-    return Sound(samples.reshape(-1, channels), rate, str(kind), name, truncated)
+    # No copy: the sound lives in the buffer that it was received into.
+    frames = np.frombuffer(samples, dtype=np.float32).reshape(-1, channels)
+    return Sound(frames, rate, str(kind), name, truncated)
 
 
 class _Child:

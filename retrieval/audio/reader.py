@@ -147,8 +147,8 @@ class BoundedReader:
 
     def _check_length(self, frames: int, error: DecodeError | None) -> None:
         promised, rate = self._decoder.promised, self.sample_rate
-        # Lossy formats promise some padding too, hence the tenth of a second.
-        if promised is not None and promised - frames > 0.1 * rate:
+        # Lossy formats promise their padding too, hence the quarter of a second.
+        if promised is not None and promised - frames > 0.25 * rate:
             self._truncated = True
         if self.truncated and frames < USABLE_SECONDS * rate:
             raise _unreadable(self.name, self.format, error or f"{frames / rate:.2f} s left of it")

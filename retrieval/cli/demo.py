@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ def _run(folder: Path, console: Console) -> Show:
     from retrieval.cli.demo_questions import ask_all
     from retrieval.cli.demo_report import Show
     from retrieval.client import Client
+    from retrieval.core.errors import PreconditionError
 
     show = Show(catalogue())
     with _stage(show, "render", "playing forty pieces", console) as status:
@@ -88,7 +90,15 @@ def _run(folder: Path, console: Console) -> Show:
             progress=lambda done, total: status(f"playing piece {done} of {total}"),
         )
     with _stage(show, "index", "listening to them", console):
-        _index(folder)
+        try:
+            _index(folder)
+        except PreconditionError as error:
+            if error.reason != "REVISION_MISMATCH":
+                raise
+            # Kept since before an encoder changed: nothing in it is of use any more.
+            shutil.rmtree(folder / "data" / LIBRARY)
+            shutil.rmtree(_manifest(folder), ignore_errors=True)
+            _index(folder)
     service = ChildService(folder / "data", LIBRARY)
     with _stage(show, "start", "starting the service", console):
         service.__enter__()
@@ -123,13 +133,18 @@ def _index(folder: Path) -> None:
             [folder / "music"],
             library,
             encoders,
-            manifest_dir=folder / "data" / ".manifests" / LIBRARY,
+            manifest_dir=_manifest(folder),
             options=IndexOptions(prune=True),
         )
     finally:
         library.close()
     if report.interrupted:
         raise KeyboardInterrupt
+
+
+def _manifest(folder: Path) -> Path:
+    # Where `segue index` keeps it, so that the library can be indexed further.
+    return folder / "data" / ".manifests" / LIBRARY
 
 
 @contextmanager

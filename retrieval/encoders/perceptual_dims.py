@@ -6,17 +6,16 @@ sets, whatever their names. All but arousal are free of level.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoders.perceptual_pulse import Pulse, measure_pulse
 from retrieval.encoders.perceptual_spectra import (
     BANDS,
     FRAME,
-    HOP,
-    LOWEST_PITCH,
+    FRAME_RATE,
     PITCHES,
     SAMPLE_RATE,
     STEPS,
@@ -24,9 +23,11 @@ from retrieval.encoders.perceptual_spectra import (
     Array,
     Spectra,
     band_frequencies,
+    block_means,
     frequencies,
     project,
 )
+from retrieval.encoders.perceptual_tonality import Tonality, measure_tonality
 
 DIMS = (
     "richness",
@@ -45,29 +46,6 @@ DIMS = (
 _LOWEST = np.array([-15.0] * 5 + [0.0] * 4 + [-100.0], dtype=np.float32)
 _HIGHEST = np.array([15.0] * 5 + [100.0] * 5, dtype=np.float32)
 _TINY = 1e-12
-_FRAME_RATE = SAMPLE_RATE / HOP
-# Probe-tone ratings of Krumhansl and Kessler (1982), from the tonic upwards.
-_MAJOR_KEY = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR_KEY = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-_MAJOR_TRIAD = (1.0, 0, 0, 0, 1.0, 0, 0, 1.0, 0, 0, 0, 0)
-_MINOR_TRIAD = (1.0, 0, 0, 1.0, 0, 0, 0, 1.0, 0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """Periodicity of onsets: clarity 0..1, tempo in beats per minute, density in onsets per s."""
-
-    clarity: float
-    tempo: float
-    density: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tonality:
-    """Fit to keys and chords, 0 (none) to about 1, and mode, -1 (minor) to 1 (major)."""
-
-    fit: float
-    mode: float
 
 
 def measure(spectra: Spectra) -> Array:
@@ -77,9 +55,9 @@ def measure(spectra: Spectra) -> Array:
     values = (
         richness(spectra),
         variation(spectra),
-        20.0 * pulse.clarity - 10.0,
+        rhythm(pulse),
         warmth(spectra),
-        40.0 * tonality.fit - 14.0,
+        harmony(tonality),
         bright,
         melody_trend(spectra),
         speed,
@@ -114,13 +92,30 @@ def variation(spectra: Spectra) -> float:
     """
     levels = 10.0 * np.log10(spectra.bands + 1e-5 * spectra.bands.mean() + _TINY)
     cepstra = project(levels, _cosines())
-    size = round(0.5 * _FRAME_RATE)
-    blocks = _blocks(cepstra, size)
+    size = round(0.5 * FRAME_RATE)
+    blocks = block_means(cepstra, size)
     if len(blocks) < 2:
         return float(5.0 * np.log2(4.0 / 25.0))
     steps = [lag for lag in (1, 4) if lag < len(blocks)]
     distances = [np.linalg.norm(blocks[lag:] - blocks[:-lag], axis=1).mean() for lag in steps]
     return float(5.0 * np.log2((np.mean(distances) + 4.0) / 25.0))
+
+
+def rhythm(pulse: Pulse) -> float:
+    """How clear the beat is, -10 (none) to 10 (a metronome).
+
+    20 C - 10: C is the pulse clarity, 0..1, see ``perceptual_pulse``.
+    """
+    return 20.0 * pulse.clarity - 10.0
+
+
+def harmony(tonality: Tonality) -> float:
+    """How well the pitches fit keys and chords, -14 (noise) to about 13 (one held triad).
+
+    40 F - 14: F is the mean of the best fits to key and chord templates, 0 to about 0.7, see
+    ``perceptual_tonality``.
+    """
+    return 40.0 * tonality.fit - 14.0
 
 
 def warmth(spectra: Spectra) -> float:
@@ -195,81 +190,6 @@ def valence(mode: float, bright: float, speed: float) -> float:
     return 100.0 * float(np.tanh(cues))
 
 
-def measure_pulse(spectra: Spectra) -> Pulse:
-    """Periodicity of the onset strength (pulse clarity after Lartillot et al. 2008).
-
-    Tempo is the mean over lags of 0.25..1.5 s, in octaves, each by its peak in the enhanced
-    autocorrelation (Tolonen and Karjalainen 2000: what a half, third or fifth of the lag explains
-    is taken away) and by a prior around 110 bpm, which alone decides where there is no pulse.
-    """
-    onsets = _onsets(spectra.bands)
-    lags = np.arange(round(0.25 * _FRAME_RATE), round(1.5 * _FRAME_RATE) + 1)
-    curve = _autocorrelation(onsets, lags[-1])
-    strengths, places = curve[lags], np.arange(len(curve))
-    explained = np.max([np.interp(lags / part, places, curve) for part in (2, 3, 5)], axis=0)
-    votes = np.maximum(strengths - explained, 0.0) ** 2 + 1e-3
-    tempi = np.log2(60.0 * _FRAME_RATE / lags)
-    votes *= np.exp(-0.5 * np.square(tempi - np.log2(110.0)))
-    return Pulse(
-        clarity=float(strengths.max()),
-        tempo=2.0 ** float(votes @ tempi / votes.sum()),
-        density=_density(onsets),
-    )
-
-
-def _onsets(bands: Array) -> Array:
-    """Rise of log loudness from frame to frame, mean over bands, lightly smoothed."""
-    loudness = np.log1p(100.0 * bands / (bands.mean() + _TINY))
-    flux = np.maximum(np.diff(loudness, axis=0, prepend=loudness[:1]), 0.0).mean(axis=1)
-    smooth = np.convolve(flux, np.array([0.25, 0.5, 0.25], dtype=np.float32), mode="same")
-    return np.asarray(smooth, dtype=np.float32)
-
-
-def _autocorrelation(onsets: Array, last: int) -> NDArray[np.float64]:
-    """Autocorrelation at lags 0..last, clipped to 0..1; 0 beyond half the length."""
-    centred = (onsets - onsets.mean()).astype(np.float64)
-    size = 1 << int(2 * len(centred) - 1).bit_length()
-    products = np.fft.irfft(np.abs(np.fft.rfft(centred, size)) ** 2, size)
-    lags = np.arange(min(len(centred) // 2, last) + 1)
-    # The floor says how much onsets must stand out at all: 0.03 in log loudness.
-    variance = products[0] / len(centred) + 0.03**2
-    curve = np.zeros(last + 1)
-    curve[lags] = np.clip(products[lags] / (len(centred) - lags) / variance, 0.0, 1.0)
-    return curve
-
-
-def measure_tonality(spectra: Spectra) -> Tonality:
-    """Fit of the window's pitch classes to keys, and of each second's to triads."""
-    chroma = project(spectra.pitches, _fold())
-    whole = chroma.sum(axis=0, keepdims=True)
-    seconds = _blocks(chroma, round(SAMPLE_RATE / TONAL_HOP))
-    key_fit, key_mode = _fit(whole, _templates()[0])
-    chord_fit, chord_mode = _fit(seconds, _templates()[1])
-    return Tonality(fit=0.5 * (key_fit + chord_fit), mode=0.5 * (key_mode + chord_mode))
-
-
-def _fit(chroma: Array, templates: Array) -> tuple[float, float]:
-    """Best fit to 12 major and 12 minor templates and their difference, weighted over rows."""
-    size = np.linalg.norm(chroma, axis=1)
-    fits = project(chroma, templates.T) / (size[:, None] + _TINY)
-    weights = size / (size.sum() + _TINY)
-    soft = np.log(np.exp(20.0 * fits).reshape(len(fits), 2, 12).sum(axis=2)) / 20.0
-    mode = np.tanh(5.0 * (soft[:, 0] - soft[:, 1]))
-    return float(weights @ fits.max(axis=1)), float(weights @ mode)
-
-
-def _density(onsets: Array) -> float:
-    """Onsets per second: local maxima above the usual flutter, by how far they stand out."""
-    if len(onsets) < 3:
-        return 0.0
-    raised = np.maximum(onsets - 1.5 * float(np.median(onsets)), 0.0)
-    middle = raised[1:-1]
-    peaks = middle[(middle > raised[:-2]) & (middle >= raised[2:])]
-    reference = max(0.4 * float(np.quantile(raised, 0.98)), 0.08)
-    counted = peaks**2 / (peaks**2 + reference**2)
-    return float(counted.sum()) / (len(onsets) / _FRAME_RATE)
-
-
 def _salience(pitches: Array) -> Array:
     """Harmonic sums, shape (frames, PITCHES)."""
     salience = pitches.copy()
@@ -277,14 +197,6 @@ def _salience(pitches: Array) -> Array:
         shift = round(STEPS * float(np.log2(harmonic)))
         salience[:, :-shift] += np.float32(0.7 ** (harmonic - 1)) * pitches[:, shift:]
     return salience
-
-
-def _blocks(rows: Array, size: int) -> Array:
-    """Means over blocks of ``size`` rows; a last one of less than half the size is left out."""
-    starts = np.arange(0, max(1, len(rows) - size // 2), size)
-    sums = np.add.reduceat(rows, starts, axis=0)
-    counts = np.diff(np.append(starts, len(rows)))
-    return np.asarray(sums / counts[:, None], dtype=np.float32)
 
 
 def _mean(values: NDArray[np.floating], weights: Array) -> float:
@@ -302,24 +214,3 @@ def _cosines() -> Array:
     place = (np.arange(BANDS)[:, None] + 0.5) / BANDS
     basis = np.sqrt(2.0 / BANDS) * np.cos(np.pi * place * order)
     return np.asarray(basis, dtype=np.float32)
-
-
-@cache
-def _fold() -> Array:
-    """Pitch bins to the twelve pitch classes from C upwards, nearest semitone."""
-    semitones = 12.0 * np.arange(PITCHES) / STEPS + 12.0 * np.log2(LOWEST_PITCH / 261.6256)
-    fold = np.zeros((PITCHES, 12), dtype=np.float32)
-    fold[np.arange(PITCHES), np.round(semitones).astype(int) % 12] = 1.0
-    return fold
-
-
-@cache
-def _templates() -> tuple[Array, Array]:
-    """Keys and triads, each 12 major then 12 minor, centred and of unit length."""
-
-    def rotated(major: tuple[float, ...], minor: tuple[float, ...]) -> Array:
-        rows = np.array([np.roll(shape, k) for shape in (major, minor) for k in range(12)])
-        rows -= rows.mean(axis=1, keepdims=True)
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
-
-    return rotated(_MAJOR_KEY, _MINOR_KEY), rotated(_MAJOR_TRIAD, _MINOR_TRIAD)

@@ -18,6 +18,7 @@ Array = NDArray[np.float32]
 SAMPLE_RATE = 22_050
 FRAME, HOP = 2_048, 512
 """Short frames, for timbre and rhythm: 93 ms every 23 ms."""
+FRAME_RATE = SAMPLE_RATE / HOP
 TONAL_FRAME, TONAL_HOP = 8_192, 2_048
 """Long frames, for pitch: 2.7 Hz apart, every 93 ms."""
 
@@ -30,6 +31,12 @@ OCTAVES = 7
 STEPS = 36
 """Pitch bins per octave, from A1 upwards: three per semitone."""
 PITCHES = OCTAVES * STEPS
+
+PARAMETERS = (
+    *(SAMPLE_RATE, FRAME, HOP, TONAL_FRAME, TONAL_HOP),
+    *(BANDS, LOWEST_BAND, HIGHEST_BAND, LOWEST_PITCH, OCTAVES, STEPS),
+)
+"""All of the above, for the space's revision."""
 
 _TINY = 1e-12
 
@@ -101,6 +108,14 @@ def project(rows: Array, matrix: Array) -> Array:
     """
     product = np.einsum("ij,jk->ik" if matrix.ndim == 2 else "ij,j->i", rows, matrix)
     return np.asarray(product, dtype=np.float32)
+
+
+def block_means(rows: Array, size: int) -> Array:
+    """Means over blocks of ``size`` rows; a last one of less than half the size is left out."""
+    starts = np.arange(0, max(1, len(rows) - size // 2), size)
+    sums = np.add.reduceat(rows, starts, axis=0)
+    counts = np.diff(np.append(starts, len(rows)))
+    return np.asarray(sums / counts[:, None], dtype=np.float32)
 
 
 def _bands(power: Array) -> Array:

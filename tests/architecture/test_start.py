@@ -36,7 +36,7 @@ def test_help_imports_no_heavy_module(arguments: list[str]) -> None:
 
 
 def test_the_client_loads_no_engine_and_no_decoder() -> None:
-    modules = loaded("import retrieval.client")
+    modules = loaded("from retrieval.client import AsyncClient, Client")
     heavy = {"torch", "transformers", "librosa", "scipy", "qdrant_client", "qdrant_edge", "av"}
     assert modules & heavy == set()
     assert "grpc" in modules

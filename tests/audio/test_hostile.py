@@ -107,6 +107,27 @@ def test_header_that_promises_a_billion_samples() -> None:
     assert reason(wav_header(10**9) + b"\0" * 1_000) == "AUDIO_UNREADABLE"
 
 
+@pytest.mark.parametrize("table", ["stsz", "trun"])
+@pytest.mark.parametrize("count", [10**7, 150_000_000, 2**32 - 1])
+def test_index_that_promises_many_samples(table: str, count: int) -> None:
+    """FFmpeg would make an entry for each of them first."""
+    data = bytearray(signals.encode(signals.song(1, 2.0), format="m4a"))
+    if table == "stsz":
+        place = data.index(b"stsz")
+        struct.pack_into(">II", data, place + 8, 1, count)
+        struct.pack_into(">II", data, data.index(b"stts") + 12, count, 1_024)
+        struct.pack_into(">III", data, data.index(b"stsc") + 12, 1, count, 1)
+    else:
+        trun = struct.pack(">I4sII", 16, b"trun", 0, count)
+        tfhd = struct.pack(">I4sII", 16, b"tfhd", 0, 1)
+        traf = struct.pack(">I4s", 40, b"traf") + tfhd + trun
+        mfhd = struct.pack(">I4sII", 16, b"mfhd", 0, 1)
+        data += struct.pack(">I4s", 64, b"moof") + mfhd + traf
+    with pytest.raises(AudioError, match="promises") as caught:
+        open_audio(bytes(data))
+    assert caught.value.reason == "AUDIO_UNREADABLE"
+
+
 def test_flac_of_unknown_length_decodes_whole() -> None:
     flac = signals.encode(signals.song(1, 3.0), format="flac")
     samples, _, truncated = decode(with_flac_length(flac, 0))

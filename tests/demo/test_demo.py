@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,9 @@ from retrieval.cli.demo_questions import Answer, ask_all
 from retrieval.cli.demo_report import Show, print_show
 from retrieval.client import Client
 from retrieval.core.errors import StoreError
+from retrieval.encoders.registry import default_encoders
+from retrieval.settings import Settings
+from retrieval.store import open_store
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +53,18 @@ def test_second_run_renders_and_encodes_nothing(kept: Path) -> None:
     assert "All four answers are right." in done.stdout
     assert "“Under Sodium Light”" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in music} == before
+
+
+def test_a_library_kept_since_an_older_encoder_is_made_anew(kept: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept / "music", tmp_path / "music")
+    store = open_store(Settings(data_dir=tmp_path / "data", library="demo", qdrant_url=None))
+    try:
+        (space,) = (s for s in default_encoders().spaces() if s.name == "perceptual")
+        store.declare([replace(space, revision="an older one")])
+    finally:
+        store.close()
+    done = demo("--keep", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_answers_are_judged_by_the_truth(kept: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -11,9 +12,10 @@ from indexer import Callback, IndexOptions, IndexReport, index
 from indexer.synth.catalogue import Tags
 from indexer.synth.files import tag
 from retrieval.core.library import LibraryWriter
+from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.tracks import Track, TrackRecord
 from retrieval.encoders.protocol import Encoder
-from retrieval.encoders.registry import EncoderSet, load
+from retrieval.encoders.registry import EncoderSet, default_encoders, load
 from retrieval.search import LocalLibrary
 from retrieval.settings import Settings
 from retrieval.store import open_store
@@ -25,10 +27,12 @@ from tests.signals import encode, song, to_int16
 class Place:
     """A folder of music, and a library that is indexed from it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path) -> None:
         self.music = folder / "music"
         self.music.mkdir(parents=True)
         self.data = folder / "data"
+        # Making a library's many indexes takes seconds; a copy of an empty one does not.
+        subprocess.run(["cp", "-R", template, self.data], check=True)
         self.log = Log(folder / "log")
         self.encoders: list[Encoder] = [CountingPerceptual(self.log.path), load("lexical")]
         self.store: Store | None = None
@@ -123,8 +127,18 @@ def retag(data: bytes, format: str, *, title: str = "", **tags: str | int) -> by
     return tag(data, format, Tags(**(values | tags)))  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a library without tracks."""
+    folder = tmp_path_factory.mktemp("template") / "data"
+    store = open_store(Settings(data_dir=folder))
+    store.declare(default_encoders().spaces(), STANDARD_FIELDS)
+    store.close()
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
+def place(tmp_path: Path, template: Path) -> Iterator[Place]:
+    made = Place(tmp_path, template)
     yield made
     made.close()

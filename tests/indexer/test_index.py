@@ -234,6 +234,21 @@ def test_nothing_is_pruned_where_the_root_is_missing(place: Place) -> None:
     assert len(place.tracks()) == 1
 
 
+def test_nothing_is_pruned_where_a_drive_is_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = place.song("disc/a.flac", 1)
+    place.index(place.music / "disc")
+    path.unlink()
+    # What an empty mount point looks like: the folder is there, on the device below it.
+    monkeypatch.setattr("indexer.run.device_of", lambda root: -1)
+    report = place.index(place.music / "disc", prune=True)
+    assert [note.reason for note in report.notes] == ["ROOT_CHANGED"]
+    assert len(place.tracks()) == 1
+    monkeypatch.undo()
+    assert place.index(place.music / "disc", prune=True).removed == 1
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser reads every folder")
 def test_nothing_is_pruned_below_an_unreadable_folder(place: Place) -> None:
     place.song("closed/a.flac", 1)

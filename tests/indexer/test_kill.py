@@ -151,7 +151,7 @@ def sound_of(number: int) -> int:
     ("kills", "seed"),
     [(6, 1), pytest.param(25, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
-def test_killed_at_random_instants(tmp_path: Path, kills: int, seed: int) -> None:
+def test_killed_at_random_instants(tmp_path: Path, template: Path, kills: int, seed: int) -> None:
     runs = Runs(tmp_path, seed)
     runs.music.mkdir()
     for number in range(FILES):
@@ -166,6 +166,7 @@ def test_killed_at_random_instants(tmp_path: Path, kills: int, seed: int) -> Non
     assert report["failed"] == []
     assert not all(done)
     whole = tmp_path / "whole"
+    subprocess.run(["cp", "-R", template, whole], check=True)
     runs.finish(whole)
     assert_same(contents(runs.data), contents(whole))
 
@@ -185,5 +186,6 @@ def test_killed_at_random_instants(tmp_path: Path, kills: int, seed: int) -> Non
     report, _ = runs.finish(runs.data, prune=True)
     assert report["failed"] == []
     whole = tmp_path / "whole again"
+    subprocess.run(["cp", "-R", template, whole], check=True)
     runs.finish(whole)
     assert_same(contents(runs.data), contents(whole))

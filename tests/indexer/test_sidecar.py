@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.columns import Cell, CellError, infer_type, read_cell
@@ -208,6 +208,7 @@ scalars = (
 cells = scalars | st.lists(scalars, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(cells, max_size=8))
 def test_every_cell_fits_the_inferred_type(column: list[Cell]) -> None:
     kind = infer_type(column)
@@ -222,6 +223,7 @@ def test_every_cell_fits_the_inferred_type(column: list[Cell]) -> None:
             assert all(fits(kind, v) for v in (value if isinstance(value, tuple) else (value,)))
 
 
+@settings(deadline=None)
 @given(cells, st.sampled_from(list(FieldType)), st.sampled_from(["x", "year", "bpm", "genre"]))
 def test_any_cell_as_any_type_fits_or_is_refused(cell: Cell, kind: FieldType, name: str) -> None:
     try:
@@ -233,6 +235,7 @@ def test_any_cell_as_any_type_fits_or_is_refused(cell: Cell, kind: FieldType, na
         check_payload({name: value}, {name: Field(name, kind)}, where="cell")
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=12), cells, max_size=5), max_size=6))
 def test_any_json_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Cell]]
@@ -249,6 +252,7 @@ def test_any_json_is_read_or_refused(
         assert not any(fields[name].computed for name in values)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='path,;\t\n"\r aé\0', max_size=200))
 def test_any_csv_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.tags import clean, parse_bpm, parse_year, path_fields, read_tags, split_genres
@@ -119,6 +119,7 @@ def test_a_file_that_is_gone_gives_nothing(tmp_path: Path) -> None:
     assert read_tags(tmp_path / "gone.mp3") == {}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from(["ID3\x04", "RIFF", "OggS", "fLaC", "FORM", ""]))
 def test_any_bytes_are_safe(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, head: str
@@ -128,6 +129,7 @@ def test_any_bytes_are_safe(
     check_payload(read_tags(path), FIELDS, where="tags")
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 100))
 def test_clean_text(text: str, limit: int) -> None:
     cleaned = clean(text, limit)

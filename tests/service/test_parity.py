@@ -99,6 +99,13 @@ RECOMMENDS = {
     "both": RecommendRequest(("t00001",), ("t00001",)),
 }
 
+
+def first_page_end(library: Library) -> str | None:
+    page = library.list_tracks(limit=10)
+    assert page.next_after is not None
+    return page.next_after
+
+
 READS: dict[str, Callable[[Library], Any]] = {
     "info": lambda library: library.info(),
     "spaces": lambda library: library.spaces(),
@@ -106,7 +113,9 @@ READS: dict[str, Callable[[Library], Any]] = {
     "no track": lambda library: library.get_track("nobody"),
     "bad track": lambda library: library.get_track("a/b"),
     "list": lambda library: library.list_tracks(limit=10),
-    "list after": lambda library: library.list_tracks(limit=10, after="t00020"),
+    "list after": lambda library: library.list_tracks(limit=10, after=first_page_end(library)),
+    "list after nobody": lambda library: library.list_tracks(limit=10, after="nobody"),
+    "list after nonsense": lambda library: library.list_tracks(limit=10, after="a/b"),
     "list end": lambda library: library.list_tracks(limit=1000),
     "list filtered": lambda library: library.list_tracks(Equals("genre", "jazz"), limit=5),
     "list none": lambda library: library.list_tracks(limit=0),

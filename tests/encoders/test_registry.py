@@ -1,0 +1,45 @@
+"""The registry and sets of encoders."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from retrieval.core.errors import InvalidInputError
+from retrieval.encoders.registry import EncoderSet, default_encoders, descriptions, load
+
+
+def test_default_encoders() -> None:
+    encoders = default_encoders()
+    assert list(encoders) == ["perceptual", "lexical"]
+    assert [e.space.name for e in encoders.audio()] == ["perceptual"]
+    assert [e.space.name for e in encoders.text()] == ["lexical"]
+    assert [e.space.name for e in encoders.words()] == ["lexical"]
+    assert [space.name for space in encoders.spaces()] == list(encoders)
+    assert encoders["lexical"] is load("lexical")
+    assert len(encoders) == 2
+
+
+def test_names_are_unique_and_unknown_ones_are_refused() -> None:
+    names = [description.name for description in descriptions()]
+    assert len(set(names)) == len(names)
+    with pytest.raises(InvalidInputError, match="perceptual"):
+        load("telepathic")
+
+
+def test_two_encoders_cannot_fill_one_space() -> None:
+    with pytest.raises(InvalidInputError, match="lexical"):
+        EncoderSet([load("lexical"), load("lexical")])
+
+
+def test_listing_encoders_loads_none() -> None:
+    script = (
+        "import sys\n"
+        "from retrieval.encoders.registry import descriptions\n"
+        "assert descriptions()\n"
+        "heavy = {'qdrant_edge', 'torch', 'av', 'soundfile', 'soxr'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
