@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds."""
 
+    encoders: str = Field(
+        default="perceptual,lexical", pattern=r"^[a-z][a-z0-9_-]*(,[a-z][a-z0-9_-]*)*$"
+    )
+    """Names of the encoders to use, with commas; ``clap`` and ``clamp3`` need their weights."""
     clap_weights: str | None = None
     """CLAP: a local folder or LAION ``.pt`` file, or the name of a repository of the Hugging Face
     hub that has been downloaded; unset means ``models/clap`` in the data folder."""

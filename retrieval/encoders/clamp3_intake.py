@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.audio import SILENCE_PEAK, WindowCutter
-from retrieval.core.errors import AudioError
 from retrieval.core.tracks import Span
 from retrieval.encoders.protocol import PreparedWindow, Windowing
 from retrieval.encoders.sinc import SincResampler
@@ -61,20 +60,16 @@ class Clamp3Intake:
     def finish(self, duration: float) -> Sequence[PreparedWindow]:
         """Normalised windows with their spans; a last one of less than a second is left out.
 
-        Raises:
-            AudioError: AUDIO_TOO_SHORT below 17 ms.
+        A sound of less than 17 ms, too short for one frame, is repeated until it is long enough.
         """
         self._take(self._resampler.push(np.empty(0, dtype=np.float32), last=True))
-        self._windows.extend((w.start, w.end, w.samples) for w in self._cutter.finish())
-        if self._count < _SHORTEST:
-            raise AudioError(
-                f"{duration:.3f} s of sound is too short for CLAMP3", reason="AUDIO_TOO_SHORT"
-            )
+        self._windows.extend((w.start, w.end, w.samples.copy()) for w in self._cutter.finish())
         mean = self._sum / self._count
         variance = max(0.0, self._squares / self._count - mean * mean)
         scale = 1.0 / np.sqrt(variance + EPSILON)
         found = []
-        for start, end, samples in self._windows:
+        for start, end, heard in self._windows:
+            samples = heard if len(heard) >= _SHORTEST else np.resize(heard, _SHORTEST)
             audible = bool(np.abs(samples).max(initial=0.0) > SILENCE_PEAK)
             # In place, so that a long track is held once.
             np.subtract(samples, np.float32(mean), out=samples)

@@ -78,8 +78,8 @@ class ClapEncoder(ModelEncoder[ClapModel]):
         return self._ready().towers.hear(batch)
 
     def pool(self, vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
-        """The mean direction of the windows, each as much as the next, of length 1."""
-        mean = vectors.astype(np.float64).mean(axis=0)
+        """The mean direction of the windows, each by its length, of length 1."""
+        mean = (durations / durations.sum()) @ vectors.astype(np.float64)
         norm = float(np.linalg.norm(mean))
         # Windows that cancel out have no mean direction; the first is as good as any.
         return np.asarray(mean / norm if norm > 1e-9 else vectors[0], dtype=np.float32)

@@ -86,10 +86,10 @@ class TrackIntake(Protocol):
         ...
 
     def finish(self, duration: float) -> Sequence[PreparedWindow]:
-        """The windows, in order, now that the track has ended after ``duration`` seconds.
+        """The windows, at least one, in order, now that the track has ended.
 
-        Raises:
-            AudioError: AUDIO_TOO_SHORT if there is too little for one window.
+        Args:
+            duration: Seconds that were pushed, > 0.
         """
         ...
 

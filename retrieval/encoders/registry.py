@@ -60,7 +60,6 @@ _DESCRIPTIONS = (
         extra="models",
     ),
 )
-_DEFAULT = ("perceptual", "lexical")
 
 
 def descriptions() -> tuple[EncoderDescription, ...]:
@@ -98,8 +97,15 @@ def load(name: str) -> Encoder:
 
 
 def default_encoders() -> EncoderSet:
-    """The built-in encoders, which need no download."""
-    return EncoderSet(load(name) for name in _DEFAULT)
+    """The encoders that the settings name; unset, those that need no download.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING if there is no encoder of such a name.
+        PreconditionError: MODEL_MISSING or MODEL_INVALID if one lacks packages or weights.
+    """
+    from retrieval.settings import Settings
+
+    return EncoderSet(load(name) for name in Settings().encoders.split(","))
 
 
 class EncoderSet(Mapping[str, Encoder]):

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_every_setting_and_no_other() -> None:
-    named = set(re.findall(r"`(SEGUE_[A-Z_]+)`", README)) - {"SEGUE_TEST_QDRANT_URL"}
+    named = set(re.findall(r"`(SEGUE_[A-Z0-9_]+)`", README)) - {"SEGUE_TEST_QDRANT_URL"}
     assert named == {f"SEGUE_{name.upper()}" for name in Settings.model_fields}
 
 

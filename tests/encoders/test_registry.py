@@ -22,6 +22,31 @@ def test_default_encoders() -> None:
     assert len(encoders) == 2
 
 
+def test_settings_name_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_ENCODERS", "lexical")
+    assert list(default_encoders()) == ["lexical"]
+    monkeypatch.setenv("SEGUE_ENCODERS", "lexical,telepathic")
+    with pytest.raises(InvalidInputError, match="telepathic"):
+        default_encoders()
+
+
+@pytest.mark.parametrize("name", ["clap", "clamp3"])
+def test_without_its_extra_a_model_says_what_to_install(name: str) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from retrieval.core.errors import PreconditionError\n"
+        "from retrieval.encoders.registry import load\n"
+        f"try: load({name!r})\n"
+        "except PreconditionError as error: print(error.reason, error.message)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("MODEL_MISSING")
+    assert "pip install 'segue[models]'" in done.stdout
+
+
 def test_names_are_unique_and_unknown_ones_are_refused() -> None:
     names = [description.name for description in descriptions()]
     assert len(set(names)) == len(names)

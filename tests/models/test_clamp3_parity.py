@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,6 @@ pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="no golden data besi
 AUDIO = ("brahms", "fishin30", "humpback", "robin", "speech", "trumpet")
 LENGTHS = (1, 6, 36, 125, 126, 127, 128, 253, 254, 255, 300)
 TEXTS = range(11)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -52,14 +52,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def clap(place: Path) -> ClapEncoder:
     return ClapEncoder(place / "models" / "clap", device="cpu")
 
