@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.client import Client
+from retrieval.api.v1 import library_pb2
+from retrieval.client import Client, calls
 from retrieval.client.channel import options
-from retrieval.core.errors import InvalidInputError, StoreError
+from retrieval.core.errors import InternalError, InvalidInputError, StoreError
 from retrieval.core.filters import Equals
 from retrieval.core.queries import SearchRequest, TextQuery, VectorQuery, WeightedQuery
 from retrieval.core.tracks import TrackRecord
@@ -82,3 +83,9 @@ def test_only_reads_are_tried_again() -> None:
     assert {"Search", "Recommend", "ListTracks", "GetTrack", "SearchAudio"} <= names
     assert not names & {"WriteTracks", "UpdateTracks", "DeleteTrack", "DeclareSpaces", "RefitSpace"}
     assert retried["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+def test_an_answer_from_another_version_is_not_the_callers_fault() -> None:
+    answer = library_pb2.ListEmbeddingSpacesResponse(spaces=[{"space": {"distance": 99}}])
+    with pytest.raises(InternalError, match="another version"):
+        calls.meaning(calls.spaces(), answer, "somewhere:1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from retrieval.core.errors import BusyError, CancelledError, DeadlineError, Stor
 from retrieval.core.queries import SearchRequest, TextQuery, WeightedQuery
 from retrieval.search import LocalLibrary
 from retrieval.service.lanes import Lane
+from retrieval.service.uploads import paced
 from tests.service.gated import GatedLibrary, eventually
 from tests.service.running import Running, settings
 
@@ -165,3 +166,18 @@ def test_work_whose_turn_comes_too_late_is_not_done() -> None:
     asyncio.run(main())
     lane.close()
     assert done == []
+
+
+def test_a_stream_that_stalls_is_ended() -> None:
+    async def main() -> list[int]:
+        async def stalling() -> AsyncIterator[int]:
+            yield 1
+            await asyncio.sleep(60)
+
+        stream = paced(stalling(), idle=0.05)
+        found = [await anext(stream)]
+        with pytest.raises(DeadlineError, match="nothing was sent"):
+            await anext(stream)
+        return found
+
+    assert asyncio.run(main()) == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def test_a_process_serves_and_stops_cleanly(tmp_path: Path, number: int) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as child:
         try:
             eventually(lambda: port_file.exists() or child.poll() is not None, 60)
@@ -44,7 +46,10 @@ def test_a_process_serves_and_stops_cleanly(tmp_path: Path, number: int) -> None
                 assert client.count_tracks() == 20
                 audio = SearchRequest((WeightedQuery(AudioQuery(tone(2.0))),))
                 assert len(client.search(audio).hits) == 10
-            child.send_signal(number)
+            if number is signal.SIGINT:
+                os.killpg(child.pid, number)  # as a terminal does: the store's process gets it too
+            else:
+                child.send_signal(number)
             out, err = child.communicate(timeout=60)
         finally:
             child.kill()
