@@ -34,7 +34,7 @@ def test_nothing_at_the_address_is_said_with_the_address_and_advice() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    with Client(address, timeout=5) as client, pytest.raises(StoreError) as caught:
+    with Client(address) as client, pytest.raises(StoreError) as caught:
         client.count_tracks()
     assert caught.value.reason == "SERVICE_UNAVAILABLE"
     assert caught.value.metadata == {"address": address}

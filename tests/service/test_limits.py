@@ -64,8 +64,11 @@ def test_what_is_too_much_is_refused_with_a_pause_and_health_is_not(
 
 
 def test_a_deadline_that_passes_stops_the_work(small: Running, gated: GatedLibrary) -> None:
-    with Client(small.address, timeout=0.3) as client, pytest.raises(DeadlineError) as late:
-        client.search(SEARCH)
+    with Client(small.address, timeout=2) as client, ThreadPoolExecutor(1) as threads:
+        job = threads.submit(client.search, SEARCH)
+        eventually(lambda: gated.waiting == 1)
+        with pytest.raises(DeadlineError) as late:
+            job.result(30)
     assert late.value.reason == "DEADLINE_EXCEEDED"
     eventually(lambda: gated.cancelled == 1 and gated.waiting == 0)
     eventually(lambda: small.service.lanes.queries.in_flight == 0)
@@ -101,7 +104,7 @@ def test_drain_lets_calls_finish_refuses_new_ones_and_then_closes(
             stopping = running.begin(running.service.stop(30))
             assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
             eventually(lambda: not running.service.readiness.serving)
-            with Client(running.address, timeout=5) as late, pytest.raises(StoreError):
+            with Client(running.address) as late, pytest.raises(StoreError):
                 late.count_tracks()
             assert not gated.closed
             gated.gate.set()
