@@ -331,12 +331,17 @@ def test_closing_stops_an_optimisation(store, root):
     assert generations(root) == before
 
 
-def test_a_long_track_is_written_whole(store):
+def test_questions_are_answered_in_the_middle_of_a_long_track(store):
     rng = np.random.default_rng(1)
     parts = tuple(
         SegmentRecord(Span(k, k + 5.0), {"sound": rng.normal(size=16).astype(np.float32)})
         for k in range(1200)
     )
-    store.write([TrackRecord("mix", {"title": "Mix"}, {}, parts)])
+    work = Work(lambda: store.write([TrackRecord("mix", {"title": "Mix"}, {}, parts)]))
+    seen = set()
+    while work.is_alive():
+        seen.add(store.count(level=Level.SEGMENT))
+    work.done()
+    assert len([count for count in seen if 200 < count < 1400]) > 10
     (found,) = store.retrieve(["mix"], segments=True)
     assert len(found.segments) == 1200
