@@ -131,6 +131,8 @@ def test_space_for_any_kind(run, music, ids):
         (("search", "--vector", '{"warmth": 1}'), 2, "INVALID_VECTOR"),
         (("search", "--vector", "warm"), 2, "INVALID_VECTOR"),
         (("search", "--vector", "[true]"), 2, "INVALID_VECTOR"),
+        (("search", "--vector", ",".join(["0.123456"] * 512)), 2, "INVALID_VECTOR"),
+        (("search", "--track", "x" * 5000), 2, "INVALID_FILTER"),
         (("search", "--vector", str([0] * 10), "--dims", "loud"), 2, "INVALID_REQUEST"),
         (("search", "--vector", str([0] * 10), "--weights", "x"), 2, "INVALID_REQUEST"),
         (("search", "--vector", str([0] * 10), "--weights", "warmth=-1"), 2, "INVALID_REQUEST"),
@@ -225,3 +227,11 @@ def test_lines_for_pipes(run, music, ids):
     assert first[1] == "White Noise [live]"
     assert first[3] in ("0:00–0:10", "0:10–0:12")
     assert run("search", "zebra").out == ""
+
+
+def test_a_sound_file_beyond_the_limit_is_not_read(run, tmp_path):
+    huge = tmp_path / "huge.wav"
+    with huge.open("wb") as file:
+        file.truncate(10**12)
+    result = run("search", "--audio", huge, "--json")
+    assert (result.code, result.error["reason"]) == (2, "AUDIO_TOO_LARGE")
