@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 from retrieval.api.batches import MESSAGE_BYTES, RecordJoiner, split_records
 from retrieval.api.hits import decode_facet, decode_response
 from retrieval.api.names import track_name
-from retrieval.api.queries import (
+from retrieval.api.records import decode_track, encode_update
+from retrieval.api.requests import (
     check_limit,
     encode_filter_or_none,
     encode_recommend,
     encode_search,
 )
-from retrieval.api.records import decode_track, encode_update
 from retrieval.api.spaces import (
     decode_library,
     decode_space_status,

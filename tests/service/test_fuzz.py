@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from retrieval.api.queries import encode_recommend, encode_search
+from retrieval.api.requests import encode_recommend, encode_search
 from retrieval.api.v1 import library_pb2, search_pb2
 from retrieval.core.errors import SegueError
 from retrieval.search import LocalLibrary
