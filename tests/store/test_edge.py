@@ -23,8 +23,8 @@ from retrieval.store.edge import EdgeStore
 from retrieval.store.edge_shard import Shard
 from retrieval.store.protocol import StoreQuery, records
 from retrieval.store.tuning import Tuning
+from tests.store.agreement import same_records
 from tests.store.library import COSINE, FIELDS, SPACES, record
-from tests.store.test_contract import same_records
 
 SPACE = EmbeddingSpace("sound", 64, Distance.COSINE, "r1")
 

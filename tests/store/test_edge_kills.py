@@ -17,10 +17,10 @@ from retrieval.core.tracks import TrackUpdate
 from retrieval.store.edge import EdgeStore
 from retrieval.store.journal import Intent, decode, encode
 from retrieval.store.protocol import records
+from tests.store.agreement import same_libraries, same_records
 from tests.store.library import COSINE, FIELDS, SPACES, SPARSE, record, sparse
 from tests.store.oracle import OracleStore
 from tests.store.steps import ACTIONS
-from tests.store.test_contract import same_libraries, same_records
 
 BEFORE = [record(n, segments=4) for n in range(6)]
 
