@@ -205,7 +205,7 @@ class Parent:
 def test_a_killed_parent_takes_the_owner_along_and_loses_nothing(root, word, tmp_path):
     """The parent dies at random instants, before the first switch and after it."""
     kept = {track(n).id: 1900 for n in range(HELD)}
-    for seed in range(1, 4):
+    for seed in (1, 2):
         parent = Parent(root, seed, tmp_path)
         try:
             wait_for(lambda parent=parent: parent.said(word), 60)
