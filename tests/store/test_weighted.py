@@ -43,7 +43,7 @@ def library(tmp_path_factory):
     vectors[POINTS // 2 : POINTS // 2 + 50] = vectors[:50]  # exact duplicates
     duration = rng.uniform(30, 600, POINTS).round(1)
     # Small thresholds: whatever may have a graph gets one.
-    tuning = Tuning(indexing_kb=100, full_scan_kb=10)
+    tuning = Tuning(indexing_kb=100, full_scan_kb=300)
     store = EdgeStore(tmp_path_factory.mktemp("weighted"), tuning)
     store.declare([FELT, SOUND])
     for start in range(0, POINTS, 2000):
