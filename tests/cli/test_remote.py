@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -97,6 +99,25 @@ def test_token(tmp_path, monkeypatch):
         result = remote("tracks", "count", "--json")
         assert (result.code, result.error["reason"]) == (5, "LIBRARY_MISSING")
         assert "s3cret" not in "".join(service.log)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+def test_tls(tmp_path):
+    made = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost")
+    names = ("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    files = ("-keyout", "k.pem", "-out", "c.pem")
+    subprocess.run(
+        ["openssl", *made, *names, *files], cwd=tmp_path, check=True, capture_output=True
+    )
+    keys = {
+        "SEGUE_TLS_CERTIFICATE": str(tmp_path / "c.pem"),
+        "SEGUE_TLS_KEY": str(tmp_path / "k.pem"),
+    }
+    with ChildService(tmp_path / "data", "music", keys) as service:
+        remote = Segue("--address", service.address)
+        result = remote("tracks", "count", "--tls-ca", tmp_path / "c.pem", "--json")
+        assert (result.code, result.error["reason"]) == (5, "LIBRARY_MISSING")
+        assert remote("tracks", "count").code == 6
 
 
 def test_serve_refuses_half_of_tls(tmp_path):
