@@ -22,7 +22,7 @@ from retrieval.store.owner import SLICE, OwnerStore, _slices
 from retrieval.store.owner_link import LinkClosedError, OwnerLink
 from retrieval.store.owner_rebuild import FairLock
 from retrieval.store.protocol import StoreQuery
-from tests.store.owners import Work, build, generations, scratch, store_processes, track, wait_for
+from tests.store.owners import Work, build, generations, store_processes, track, wait_for
 
 FELT = EmbeddingSpace(
     "felt", 2, Distance.WEIGHTED_EUCLIDEAN, "r1", anchor=Anchor((0.0, 0.0), (1.0, 1.0)),
@@ -31,16 +31,14 @@ FELT = EmbeddingSpace(
 
 
 @pytest.fixture(scope="module")
-def template():
-    with scratch() as folder:
-        yield build(folder / "music", 200)
+def template(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("template") / "music", 200)
 
 
 @pytest.fixture
-def root(template):
+def root(template, tmp_path):
     """A closed library of 200 tracks."""
-    with scratch() as folder:
-        yield shutil.copytree(template, folder / "music")
+    return shutil.copytree(template, tmp_path / "music")
 
 
 @pytest.fixture
