@@ -18,7 +18,7 @@ from retrieval.core.tracks import SegmentRecord, Span, TrackRecord, TrackUpdate
 from retrieval.encoders.audio_pass import EncodedTrack
 from retrieval.encoders.protocol import WordsEncoder
 
-_FETCH = 256
+_DELETE = 256
 
 
 class Outcome(Enum):
@@ -72,12 +72,10 @@ class Done:
     Attributes:
         outcomes: By path, of every ``Put``.
         refused: Reason and message by path, of every ``Put`` that the library did not take.
-        removed: Recordings taken out of the library.
     """
 
     outcomes: Mapping[str, Outcome]
     refused: Mapping[str, tuple[str, str]]
-    removed: int
 
 
 class Committer:
@@ -102,7 +100,7 @@ class Committer:
                 return self._apply(changes)
         except InvalidInputError as error:
             if len(changes) == 1 and isinstance(changes[0], Put):
-                return Done({}, {changes[0].row.path: (error.reason, error.message)}, 0)
+                return Done({}, {changes[0].row.path: (error.reason, error.message)})
             if len(changes) <= 1:
                 raise
         # One record that the library refuses must not hold up the others.
@@ -110,7 +108,6 @@ class Committer:
         return Done(
             {path: outcome for part in parts for path, outcome in part.outcomes.items()},
             {path: why for part in parts for path, why in part.refused.items()},
-            sum(part.removed for part in parts),
         )
 
     def _apply(self, changes: Sequence[Change]) -> Done:
@@ -134,8 +131,23 @@ class Committer:
             elif before is not None:
                 manifest.put_file(replace(before, missing=True))
         self._write(recordings)
-        removed = self._update([track_id for track_id in touched if track_id not in recordings])
-        return Done(outcomes, {}, removed)
+        self._update([track_id for track_id in touched if track_id not in recordings])
+        return Done(outcomes, {})
+
+    def sweep(self) -> int:
+        """Delete the recordings that no file is left for; returns how many.
+
+        Only at the end of a run: until then a file may turn up that holds one of them, as when two
+        files have swapped their names.
+        """
+        with self._manifest.transaction():
+            orphans = self._manifest.orphans()
+            for start in range(0, len(orphans), _DELETE):
+                self._library.delete_tracks(orphans[start : start + _DELETE])
+            self._manifest.delete_tracks(orphans)
+            if orphans:
+                self._manifest.unoptimized = True
+        return len(orphans)
 
     def _outcome(self, change: Put, before: FileRow | None) -> Outcome:
         row = change.row
@@ -189,32 +201,25 @@ class Committer:
         self._library.write(records)
         self._manifest.unoptimized = True
 
-    def _update(self, track_ids: Sequence[str]) -> int:
-        """Bring the payload of tracks in step with their files; delete those without any."""
+    def _update(self, track_ids: Sequence[str]) -> None:
+        """Bring the payload of tracks in step with their files."""
         updates: list[TrackUpdate] = []
-        orphans: list[str] = []
         for track_id in track_ids:
             track, files = self._manifest.track(track_id), self._manifest.files_of(track_id)
             if not files:
-                orphans.append(track_id)
-            elif track is None:
+                continue
+            if track is None:
                 raise InvalidInputError(f"the library did not take the recording {track_id}")
-            else:
-                payload = compose(track, files)
-                digest = payload_digest(payload)
-                if digest == track.payload_digest and self._words_are_current(track_id):
-                    continue
-                updates.append(TrackUpdate(track_id, payload, self._word_vectors(payload)))
-                spaces = dict(track.spaces) | self._words_spaces
-                self._manifest.put_track(replace(track, payload_digest=digest, spaces=spaces))
+            payload = compose(track, files)
+            digest = payload_digest(payload)
+            if digest == track.payload_digest and self._words_are_current(track_id):
+                continue
+            updates.append(TrackUpdate(track_id, payload, self._word_vectors(payload)))
+            spaces = dict(track.spaces) | self._words_spaces
+            self._manifest.put_track(replace(track, payload_digest=digest, spaces=spaces))
         if updates:
             self._library.update(updates)
-        if orphans:
-            self._library.delete_tracks(orphans)
-            self._manifest.delete_tracks(orphans)
-        if updates or orphans:
             self._manifest.unoptimized = True
-        return len(orphans)
 
     def _covers(self, recording: Encoded, row: TrackRow) -> bool:
         return set(row.spaces) <= {*recording.spaces, *self._words_spaces}
@@ -226,23 +231,6 @@ class Committer:
 
     def _word_vectors(self, payload: Payload) -> dict[str, Vector]:
         return {encoder.space.name: encoder.encode_words(payload) for encoder in self._words}
-
-
-def forget_lost(library: LibraryWriter, manifest: Manifest, track_ids: Iterable[str]) -> int:
-    """Forget recordings that the library has lost, so that they are encoded again.
-
-    Someone may have deleted them, or the library may come from an older backup.
-    """
-    ids = list(track_ids)
-    lost: list[str] = []
-    for start in range(0, len(ids), _FETCH):
-        asked = ids[start : start + _FETCH]
-        there = {track.id for track in library.fetch(asked)}
-        lost.extend(track_id for track_id in asked if track_id not in there)
-    if lost:
-        with manifest.transaction():
-            manifest.delete_tracks(lost)
-    return len(lost)
 
 
 def merge(old: TrackRecord, new: TrackRecord, spaces: Iterable[str]) -> TrackRecord:

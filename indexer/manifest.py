@@ -168,6 +168,14 @@ class Manifest:
             return None
         return TrackRow(row[0], parse(row[1]), row[2], row[3], json.loads(row[4]))
 
+    def orphans(self) -> list[str]:
+        """Recordings that no file is left for."""
+        rows = self._db.execute(
+            "SELECT track_id FROM tracks WHERE NOT EXISTS "
+            "(SELECT 1 FROM files WHERE files.track_id = tracks.track_id) ORDER BY track_id"
+        )
+        return [str(row[0]) for row in rows]
+
     def count_encoded(self, space: str) -> int:
         """How many recordings were encoded in a space."""
         row = self._db.execute(

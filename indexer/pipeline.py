@@ -17,6 +17,7 @@ from typing import Any
 
 from indexer.commit import Change, Committer, Done, Encoded, Put
 from indexer.encode import encode
+from indexer.held import HeldTracks
 from indexer.manifest import Manifest
 from indexer.plan import Plan, Planner, Step
 from indexer.pool import WorkerPool
@@ -72,6 +73,7 @@ class Pipeline:
         manifest: Manifest,
         planner: Planner,
         committer: Committer,
+        held: HeldTracks,
         tally: Tally,
         batch: int,
         stopped: Callable[[], bool],
@@ -85,13 +87,14 @@ class Pipeline:
             manifest: A connection of this thread's own, to look things up.
             planner: Knows which spaces a recording lacks.
             committer: Used in the writer thread only.
+            held: Knows what the library really has.
             tally: Told about every file.
             batch: Tracks to encode and write together at most.
             stopped: Asked whether to end early.
         """
         self._pool, self._encoders, self._manifest = pool, encoders, manifest
-        self._planner, self._committer, self._tally = planner, committer, tally
-        self._batch, self._stopped = batch, stopped
+        self._planner, self._committer, self._held = planner, committer, held
+        self._tally, self._batch, self._stopped = tally, batch, stopped
         self._room = batch + 2 * workers
         self._todo: deque[_Job] = deque()
         self._to_prepare: deque[_Job] = deque()
@@ -186,10 +189,10 @@ class Pipeline:
         """Find out whether a file's sound has to be decoded, and go on accordingly."""
         if job.row is None and job.digest is not None:
             same_sound = self._manifest.file_with_digest(job.digest)
-            if same_sound is not None:
+            if same_sound is not None and self._held.holds(same_sound.track_id):
                 job.row = self._row(job, same_sound.track_id, same_sound.format)
         if job.row is not None:
-            job.spaces = self._planner.missing_spaces(self._manifest.track(job.row.track_id))
+            job.spaces = self._missing_spaces(job.row.track_id)
             if not job.spaces:
                 self._to_write.append((job, Put(job.row)))
                 return
@@ -203,7 +206,7 @@ class Pipeline:
     def _prepared(self, job: _Job, prepared: PreparedTrack) -> None:
         self._tally.decoded(prepared.duration)
         job.row = self._row(job, prepared.track_id, prepared.format)
-        missing = self._planner.missing_spaces(self._manifest.track(prepared.track_id))
+        missing = self._missing_spaces(prepared.track_id)
         if not missing:
             self._to_write.append((job, Put(job.row)))
         elif not self._claim(job, f"track {prepared.track_id}"):
@@ -219,6 +222,11 @@ class Pipeline:
             job.prepared = prepared
             self._in_flight += 1
             self._to_encode.append(job)
+
+    def _missing_spaces(self, track_id: str) -> tuple[str, ...]:
+        known = self._manifest.track(track_id)
+        held = known is not None and self._held.holds(track_id)
+        return self._planner.missing_spaces(known if held else None)
 
     def _row(self, job: _Job, track_id: str, format: str) -> FileRow:
         if job.row is not None:
@@ -308,13 +316,13 @@ class Pipeline:
         if self._writing is None or not self._writing.done():
             return
         done = self._writing.result()
-        self._tally.removed += done.removed
         written, self._written, self._writing = self._written, [], None
         for job, put in written:
             self._in_flight -= put.recording is not None
             if job.path in done.refused:
                 self._tally.fail(job.path, *done.refused[job.path])
             else:
+                self._held.add(put.row.track_id)
                 self._tally.settle(job.path, done.outcomes[job.path])
             self._release(job)
 

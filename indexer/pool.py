@@ -51,11 +51,6 @@ class WorkerPool:
         """How many more tasks would start at once."""
         return self._size - sum(worker.key is not None for worker in self._workers)
 
-    @property
-    def busy(self) -> bool:
-        """Whether any task is at work."""
-        return any(worker.key is not None for worker in self._workers)
-
     def submit(self, key: str, task: Task) -> None:
         """Start a task; there must be a free worker."""
         worker = next((w for w in self._workers if w.key is None and w.alive()), None)

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from indexer.commit import Committer, Gone, Outcome, forget_lost
+from indexer.commit import Committer, Gone, Outcome
+from indexer.held import HeldTracks
 from indexer.manifest import Manifest, RunLock, manifest_path
 from indexer.options import IndexOptions
 from indexer.pipeline import Pipeline
@@ -106,7 +107,8 @@ def _index(
     """Settle every file found; whether that came to its end."""
     audio = encoders.audio()
     rows = (manifest.file(path) for path in found.files)
-    forget_lost(library, manifest, sorted({row.track_id for row in rows if row is not None}))
+    held = HeldTracks(library, manifest)
+    held.check(row.track_id for row in rows if row is not None)
     planner = Planner(
         manifest,
         audio={encoder.space.name: encoder.space.revision for encoder in audio},
@@ -137,6 +139,7 @@ def _index(
             manifest=manifest,
             planner=planner,
             committer=committer,
+            held=held,
             tally=tally,
             batch=options.batch,
             stopped=stop.is_set,
@@ -161,8 +164,8 @@ def _settle_gone(
         gone.update({row.path: None for row in known if options.prune or not row.missing})
     paths = list(gone)
     for start in range(0, len(paths), _GONE_BATCH):
-        batch = [Gone(path, options.prune) for path in paths[start : start + _GONE_BATCH]]
-        tally.removed += committer.apply(batch).removed
+        committer.apply([Gone(path, options.prune) for path in paths[start : start + _GONE_BATCH]])
+    tally.removed = committer.sweep()
 
 
 def _is_unplugged(root: str, found: Scan, manifest: Manifest) -> bool:
@@ -225,4 +228,4 @@ def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

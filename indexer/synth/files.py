@@ -32,7 +32,12 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: str) -> bytes
     if format == "m4a":
         _encode_aac(out, samples, sample_rate)
     else:
-        soundfile.write(out, samples, sample_rate, format=format.upper(), subtype=_SUBTYPES[format])
+        channels = samples.shape[1]
+        options = {"format": format.upper(), "subtype": _SUBTYPES[format]}
+        with soundfile.SoundFile(out, "w", sample_rate, channels, **options) as file:
+            # libsndfile's Vorbis encoder overruns its stack when given minutes at once.
+            for start in range(0, len(samples), 65_536):
+                file.write(samples[start : start + 65_536])
     return out.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -84,6 +85,11 @@ class LazyGroup(click.Group):
         extra["standalone_mode"] = False
         try:
             returned = super().main(given, prog_name, obj=state, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our answer has enough of it; nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         except Exception as error:
             sys.exit(exit_code(error, state))
         except KeyboardInterrupt as error:

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from retrieval.core.errors import InvalidInputError
+from retrieval.core.errors import AudioError, InvalidInputError
 
 if TYPE_CHECKING:
     from retrieval.core.filters import Filter
-    from retrieval.core.queries import Fusion, SearchResponse, VectorQuery, WeightedQuery
+    from retrieval.core.queries import (
+        AudioQuery,
+        Fusion,
+        SearchResponse,
+        VectorQuery,
+        WeightedQuery,
+    )
     from retrieval.core.tracks import LibraryInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,7 +117,7 @@ def read_vector(text: str) -> list[float] | dict[str, float]:
         InvalidInputError: INVALID_VECTOR.
     """
     stripped = text.strip()
-    if not stripped.startswith(("[", "{")) and Path(stripped).is_file():
+    if not stripped.startswith(("[", "{")) and _is_file(stripped):
         stripped = Path(stripped).read_text(encoding="utf-8", errors="replace").strip()
     if not stripped.startswith(("[", "{")):
         stripped = f"[{stripped}]"
@@ -129,6 +135,13 @@ def read_vector(text: str) -> list[float] | dict[str, float]:
     if isinstance(value, dict):
         return {str(name): float(number) for name, number in value.items()}
     return [float(number) for number in numbers]
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # numbers with commas may be longer than any file name
+        return False
 
 
 def _is_number(value: object) -> bool:
@@ -219,6 +232,25 @@ def spread_spaces(
     if used != set(spaces) or not all(fitting):
         fitting = [tuple(spaces)] * len(queries)
     return [replace(q, spaces=names) for q, names in zip(queries, fitting, strict=True)]
+
+
+def read_audio(path: Path) -> AudioQuery:
+    """The sound file of ``--audio``.
+
+    Raises:
+        AudioError: AUDIO_TOO_LARGE beyond what any query may hold; the file is not read then.
+    """
+    from retrieval.core.queries import MAX_AUDIO_BYTES, AudioQuery
+
+    size = path.stat().st_size
+    if size > MAX_AUDIO_BYTES:
+        raise AudioError(
+            f"{path}: {size} bytes; a query takes at most {MAX_AUDIO_BYTES}. "
+            "Cut it to the part to search for",
+            reason="AUDIO_TOO_LARGE",
+            metadata={"limit": str(MAX_AUDIO_BYTES)},
+        )
+    return AudioQuery(path.read_bytes())
 
 
 def vector_query(

@@ -78,4 +78,6 @@ def _report(state: State, reason: str, message: str, metadata: Mapping[str, str]
         body = {"reason": reason, "message": message, "metadata": dict(metadata)}
         click.echo(json.dumps({"error": body}, ensure_ascii=False), err=True)
         return
-    click.echo(f"{click.style('segue:', fg='red', bold=True)} {message}", err=True)
+    # File names and a service's words are not ours: no control character but line breaks.
+    shown = "".join(char if char.isprintable() or char == "\n" else " " for char in message)
+    click.echo(f"{click.style('segue:', fg='red', bold=True)} {shown}", err=True)

@@ -87,13 +87,14 @@ def command(
 
 
 def _show(report: IndexReport, state: State, *, quiet: bool) -> None:
-    from retrieval.cli.output import print_json
+    from retrieval.cli.output import print_json, visible
 
     if state.json:
         print_json(report.as_dict())
         return
     for failure in (*report.failed, *report.notes):
-        click.echo(f"{failure.path}: {failure.message} [{failure.reason}]", err=True)
+        told = f"{failure.path}: {failure.message} [{failure.reason}]"
+        click.echo(visible(told), err=True)
     if not quiet:
         click.echo(report.in_words())
 
@@ -105,10 +106,11 @@ def _progress(*, show: bool) -> Iterator[Callback | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    from retrieval.cli.output import clock
+    from retrieval.cli.output import clock, visible
 
     bar = Bar(
         TextColumn("[bold]{task.description}"),
@@ -132,7 +134,7 @@ def _progress(*, show: bool) -> Iterator[Callback | None]:
                 completed=now.done,
                 eta="" if left is None else f"{clock(left)} left",
                 failed=f"{now.failed} failed" if now.failed else "",
-                path=Path(now.path).name[:40],
+                path=escape(visible(Path(now.path).name[:40])),
             )
 
         yield show_progress

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieval.cli.asking import read_audio
 from retrieval.core.errors import InvalidInputError, NotFoundError
 from retrieval.core.queries import (
     MAX_LIMIT,
     MAX_OFFSET,
-    AudioQuery,
     Query,
     SearchRequest,
     TextQuery,
@@ -138,7 +138,7 @@ def _query(library: Library, kind: str, text: str) -> Query:
     path = Path(text)
     if not path.is_file():
         raise InvalidInputError(f"eval: query {text!r} is no sound file")
-    return AudioQuery(path.read_bytes())
+    return read_audio(path)
 
 
 def _ranking(

@@ -77,7 +77,7 @@ def print_table(
         )
     for row in rows:
         # Text, not markup: a title may hold square brackets.
-        table.add_row(*(Text(_visible(row[place])) for place in shown))
+        table.add_row(*(Text(visible(row[place])) for place in shown))
     Console().print(table)
 
 
@@ -202,9 +202,9 @@ def _score(score: float) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _visible(text).replace("\t", " ")
+    return visible(text).replace("\t", " ")
 
 
-def _visible(text: str) -> str:
-    # Tags come from strangers: no control character reaches the terminal.
+def visible(text: str) -> str:
+    """The text without control characters: tags and file names come from strangers."""
     return "".join(char if char.isprintable() else " " for char in text)

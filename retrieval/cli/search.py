@@ -129,10 +129,10 @@ def _plain(
     library: Library, text: str, audio: tuple[Path, ...], tracks: tuple[str, ...]
 ) -> list[tuple[str, Query]]:
     from retrieval.cli.references import resolve, split_moment
-    from retrieval.core.queries import AudioQuery, SegmentQuery, TextQuery, TrackQuery
+    from retrieval.core.queries import SegmentQuery, TextQuery, TrackQuery
 
     queries: list[tuple[str, Query]] = [("text", TextQuery(text))] if text else []
-    queries += [("audio", AudioQuery(path.read_bytes())) for path in audio]
+    queries += [("audio", asking.read_audio(path)) for path in audio]
     for reference in tracks:
         track, span = split_moment(reference)
         track_id = resolve(library, track)

@@ -74,12 +74,11 @@ class AsyncClient:
         timeout = self._timeout * call.patience
         method = self._methods[call.method]
         try:
-            answer = method(call.request, timeout=timeout, metadata=self._metadata)
-            if call.streams:
-                return call.decode([message async for message in answer])
-            return call.decode(await answer)
+            pending = method(call.request, timeout=timeout, metadata=self._metadata)
+            answer = [part async for part in pending] if call.streams else await pending
         except grpc.RpcError as error:
             raise translate(error, self.address, timeout) from None
+        return calls.meaning(call, answer, self.address)
 
     async def info(self) -> LibraryInfo:
         """Spaces, fields and statistics."""

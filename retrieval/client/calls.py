@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 from retrieval.api.batches import MESSAGE_BYTES, RecordJoiner, split_records
 from retrieval.api.hits import decode_facet, decode_response
 from retrieval.api.names import track_name
-from retrieval.api.queries import (
+from retrieval.api.records import decode_track, encode_update
+from retrieval.api.requests import (
     check_limit,
     encode_filter_or_none,
     encode_recommend,
     encode_search,
 )
-from retrieval.api.records import decode_track, encode_update
 from retrieval.api.spaces import (
     decode_library,
     decode_space_status,
@@ -29,7 +29,7 @@ from retrieval.api.spaces import (
 )
 from retrieval.api.v1 import library_pb2 as pb
 from retrieval.api.v1 import search_pb2
-from retrieval.core.errors import BusyError, InvalidInputError
+from retrieval.core.errors import BusyError, InternalError, InvalidInputError
 from retrieval.core.filters import Filter
 from retrieval.core.library import SpaceStatus
 from retrieval.core.payload import Field
@@ -81,6 +81,21 @@ def encoding() -> Iterator[None]:
         yield
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError) as error:
         raise InvalidInputError(f"the request cannot be sent: {error}") from None
+
+
+def meaning(call: Call[T], answer: Any, address: str) -> T:
+    """What an answer means.
+
+    Raises:
+        InternalError: If it is not one this client can understand.
+    """
+    try:
+        return call.decode(answer)
+    except InvalidInputError as error:
+        raise InternalError(
+            f"{address}: cannot understand the answer of {call.method}; "
+            f"is the service of another version? ({error.message})"
+        ) from None
 
 
 def search(request: SearchRequest) -> Call[SearchResponse]:

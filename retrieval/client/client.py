@@ -93,11 +93,13 @@ class Client:
         request: Any = iter(call.request) if isinstance(call.request, list) else call.request
         try:
             answer = method(request, timeout=timeout, metadata=self._metadata)
-            return call.decode(list(answer) if call.streams else answer)
+            if call.streams:
+                answer = list(answer)
         except grpc.RpcError as error:
             raise translate(error, self.address, timeout) from None
         except ValueError:  # gRPC's word for a closed channel
             raise StoreError("this client is closed", reason="SERVICE_UNAVAILABLE") from None
+        return calls.meaning(call, answer, self.address)
 
     def info(self) -> LibraryInfo:
         """Spaces, fields and statistics.

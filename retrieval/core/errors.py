@@ -12,8 +12,9 @@
     ├── NotFoundError          NOT_FOUND: TRACK_NOT_FOUND, SEGMENT_NOT_FOUND
     ├── PreconditionError      FAILED_PRECONDITION: SPACE_UNAVAILABLE, REVISION_MISMATCH,
     │                          LIBRARY_MISSING, MODEL_MISSING, MODEL_INVALID,
-    │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY
-    ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT
+    │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY, UNIMPLEMENTED
+    ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT,
+    │                          SERVICE_UNAVAILABLE
     ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE
     ├── DeadlineError          DEADLINE_EXCEEDED
     ├── CancelledError         CANCELLED

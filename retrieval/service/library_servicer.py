@@ -10,8 +10,8 @@ from retrieval.api.filters import decode_filter
 from retrieval.api.hits import encode_facet, mask_track
 from retrieval.api.masks import decode_track_mask
 from retrieval.api.names import track_id, track_ids
-from retrieval.api.queries import page_size
 from retrieval.api.records import decode_update, encode_track
+from retrieval.api.requests import page_size
 from retrieval.api.spaces import (
     decode_field,
     decode_space,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from retrieval.api.hits import encode_response
 from retrieval.api.masks import HitMask
-from retrieval.api.queries import decode_recommend, decode_search
+from retrieval.api.requests import decode_recommend, decode_search
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.v1 import search_pb2_grpc
 from retrieval.core.budget import Budget

@@ -218,6 +218,11 @@ class EdgeStore:
             for shard in self._shards.values():
                 shard.raw.flush()
 
+    def let_in(self, between: Callable[[], None]) -> None:
+        """Call this between the engine's steps of every write; it may ask this store things."""
+        for shard in self._shards.values():
+            shard.between = between
+
     def close(self) -> None:
         """Flush and close the files; idempotent."""
         with self._mutex:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as engine
 
-from retrieval.core.errors import SegueError, StoreError
+from retrieval.core.errors import StoreError
 from retrieval.core.payload import Field, FieldType
 from retrieval.core.spaces import Distance, EmbeddingSpace, Level
 from retrieval.core.tracks import LibraryInfo
@@ -20,6 +21,8 @@ from retrieval.store.tuning import Tuning
 # A shard must have a vector from the start; this one stays empty.
 _PLACEHOLDER = "_"
 _BATCH = 512
+_STEP = 16
+"""Points per engine call where other work is let in: about 2 ms."""
 _ALL = 2**31 - 1
 
 _SCHEMAS = {
@@ -40,10 +43,10 @@ def engine_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except SegueError:
-        raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        # The engine raises bare Exceptions; whatever is more specific is ours, or Python's.
+        from_engine = type(error) is Exception or type(error).__name__ == "PanicException"
+        if not from_engine and not isinstance(error, OSError):
             raise
         if "WouldBlock" in str(error):
             raise StoreError(
@@ -67,6 +70,7 @@ class Shard:
         self.path = path
         self.level = level
         self.tuning = tuning
+        self.between: Callable[[], None] | None = None
         self._shard: engine.EdgeShard | None = None
 
     @property
@@ -133,19 +137,19 @@ class Shard:
                     self.raw.update(operation.create_field_index(key, _SCHEMAS[kind]))
             self.raw.flush()
 
-    def upsert(self, points: Sequence[engine.Point]) -> None:
-        """Write points, whole."""
-        for batch in _batches(points):
+    def upsert(self, points: Iterable[engine.Point]) -> None:
+        """Write points, whole. They may be made as they are asked for."""
+        for batch in self._batches(points):
             self.raw.update(engine.UpdateOperation.upsert_points(batch))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; unknown ids are ignored."""
-        for batch in _batches(ids):
+        for batch in self._batches(ids):
             self.raw.update(engine.UpdateOperation.delete_points([*batch]))
 
     def set_payload(self, ids: Sequence[str], payload: dict[str, Any]) -> None:
         """Replace top-level keys of the points' payload."""
-        for batch in _batches(ids):
+        for batch in self._batches(ids):
             self.raw.update(engine.UpdateOperation.set_payload([*batch], payload))
 
     def retrieve(
@@ -194,6 +198,13 @@ class Shard:
                 shard.flush()
                 shard.close()
 
+    def _batches(self, items: Iterable[Any]) -> Iterator[list[Any]]:
+        between, remaining = self.between, iter(items)
+        while batch := list(islice(remaining, _BATCH if between is None else _STEP)):
+            yield batch
+            if between is not None:
+                between()
+
     def _config(self, info: LibraryInfo) -> engine.EdgeConfig:
         tuning = self.tuning
         graph = engine.HnswIndexConfig(tuning.m, tuning.ef_construct, tuning.full_scan_kb)
@@ -233,8 +244,3 @@ def _dense(
         distance.Cosine if space.distance is Distance.COSINE else distance.Dot,
         kind.Float16 if space.float16 else kind.Float32,
     )
-
-
-def _batches(items: Sequence[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(items), _BATCH):
-        yield list(items[start : start + _BATCH])

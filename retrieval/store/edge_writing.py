@@ -30,7 +30,10 @@ def write_records(
     shards: Mapping[Level, Shard], info: LibraryInfo, records: Sequence[TrackRecord]
 ) -> None:
     """Write whole tracks, and delete the segments they no longer have."""
-    segments = [
+    held = segments_of(shards, [record.id for record in records])
+    written = {segment_point(r.id, segment.span) for r in records for segment in r.segments}
+    stale = sorted({point for points in held.values() for point in points} - written)
+    shards[Level.SEGMENT].upsert(
         engine.Point(
             segment_point(record.id, segment.span),
             encode_vectors(info.spaces, segment.vectors),
@@ -38,21 +41,15 @@ def write_records(
         )
         for record in records
         for segment in record.segments
-    ]
-    held = segments_of(shards, [record.id for record in records])
-    written = {str(point.id) for point in segments}
-    stale = sorted({point for points in held.values() for point in points} - written)
-    shards[Level.SEGMENT].upsert(segments)
+    )
     shards[Level.SEGMENT].delete(stale)
     shards[Level.TRACK].upsert(
-        [
-            engine.Point(
-                track_point(record.id),
-                encode_vectors(info.spaces, record.vectors),
-                track_payload(record.id, record.payload, info.fields),
-            )
-            for record in records
-        ]
+        engine.Point(
+            track_point(record.id),
+            encode_vectors(info.spaces, record.vectors),
+            track_payload(record.id, record.payload, info.fields),
+        )
+        for record in records
     )
 
 

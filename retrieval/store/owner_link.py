@@ -149,7 +149,13 @@ class OwnerLink:
         on_death: Callable[[OwnerLink], None] | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "retrieval.store.owner_process", str(theirs.fileno())]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "retrieval.store.owner_process",
+            str(theirs.fileno()),
+        ]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,

@@ -31,7 +31,7 @@ from retrieval.core.errors import InternalError, PreconditionError, SegueError
 from retrieval.store.owner_copy import copy_tree, sync_tree
 from retrieval.store.owner_link import Frame, FrameReader, dumps, pack
 from retrieval.store.owner_log import WriteLog, read_log
-from retrieval.store.protocol import Store
+from retrieval.store.protocol import Interruptible, Store
 
 WRITES = frozenset({"declare", "set_statistics", "write", "update", "delete"})
 WRITE_TURN = 0.02
@@ -55,6 +55,8 @@ class _Owner:
         self._waiting_since = 0.0
         self._asked_at = 0.0
         self._rest_until = 0.0
+        self._step_began = 0.0
+        self._connected = True
         self._store: Store | None = None
         self._log: WriteLog | None = None
         self._commands: dict[str, Callable[..., Any]] = {
@@ -71,20 +73,40 @@ class _Owner:
 
     def serve(self) -> None:
         """Work until the pipe closes; what was queued by then is still done."""
-        connected = True
-        while connected or self._urgent or self._patient:
-            if connected:
-                connected = self._receive()
-            if self._patient and (not connected or self._delay() <= 0.0):
-                started = time.monotonic()
+        while self._connected or self._urgent or self._patient:
+            if self._connected:
+                self._receive(None if not self._patient else self._delay())
+            if self._patient and (not self._connected or self._delay() <= 0.0):
+                self._step_began = time.monotonic()
                 self._answer(self._patient.popleft())
                 self._waiting_since = time.monotonic()
-                self._rest_until = self._waiting_since + REST * (self._waiting_since - started)
+                self._rest_until = self._rest(self._waiting_since)
             elif self._urgent:
-                self._answer(self._urgent.popleft())
-                self._asked_at = time.monotonic()
+                self._answer_question()
         if self._store is not None:
             self._store.close()
+
+    def _between(self) -> None:
+        """Answer questions in the middle of a long write, as between two short ones."""
+        until = self._rest(time.monotonic())
+        while self._connected:
+            now = time.monotonic()
+            expected = now - self._asked_at <= ACTIVE
+            self._receive(until - now if expected else 0.0)
+            if self._urgent:
+                self._answer_question()
+            if not self._urgent and (not expected or time.monotonic() >= until):
+                break
+            if time.monotonic() - until > WRITE_TURN:
+                break
+        self._step_began = time.monotonic()
+
+    def _rest(self, now: float) -> float:
+        return now + REST * (now - self._step_began)
+
+    def _answer_question(self) -> None:
+        self._answer(self._urgent.popleft())
+        self._asked_at = time.monotonic()
 
     def _delay(self) -> float:
         """Seconds for which the next write should wait for questions."""
@@ -96,17 +118,16 @@ class _Owner:
             return 0.0
         return min(turn, self._rest_until - now)
 
-    def _receive(self) -> bool:
-        """Take what arrived, or wait until something does or a write is due."""
-        timeout: float | None = None
+    def _receive(self, patience: float | None) -> None:
+        """Take what arrived; if there is no question, wait for something (None: for good)."""
+        timeout = None if patience is None else max(0.0, patience * 1e3)
         if self._urgent:
             timeout = 0.0
-        elif self._patient:
-            timeout = max(0.0, self._delay() * 1e3)
         while self._poll.poll(timeout):
             frames = self._frames.receive()
             if frames is None:
-                return False
+                self._connected = False
+                return
             for item in frames:
                 if item.urgent:
                     self._urgent.append(item)
@@ -115,7 +136,6 @@ class _Owner:
                     self._waiting_since = time.monotonic()
                 self._patient.append(item)
             timeout = 0.0
-        return True
 
     def _answer(self, item: Frame) -> None:
         try:
@@ -155,6 +175,8 @@ class _Owner:
 
     def _open(self, factory: str, path: Path) -> None:
         self._store = _make(factory, path)
+        if isinstance(self._store, Interruptible):
+            self._store.let_in(self._between)
         gc.collect()
         gc.freeze()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retrieval.core.filters import Filter
 from retrieval.core.payload import Field, Payload
@@ -159,6 +159,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Flush and release files, locks, processes and connections; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A store that takes its writes in small steps and lets other work in between."""
+
+    def let_in(self, between: Callable[[], None]) -> None:
+        """Call this between the steps of every write from now on; it may ask the store things."""
         ...
 
 

@@ -40,7 +40,7 @@ from retrieval.store.server_writing import delete_tracks, update_tracks, write_r
 _DIALECT = schema.ServerDialect()
 _FRESH = 2.0
 """Seconds for which ``info`` is believed: other processes may add spaces and statistics."""
-_ALL = 2**31 - 1
+_FACETS = 1_000
 
 
 class ServerStore(Store):
@@ -181,7 +181,8 @@ class ServerStore(Store):
         held = models.Filter(must=[models.HasVectorCondition(has_vector=space)])
         if Level.TRACK in space_of(self.info(), space).levels:
             return self._count(held, Level.TRACK)
-        return len(self._facet(TRACK, held, Level.SEGMENT, _ALL))
+        some = max(1, self._count(None, Level.TRACK))
+        return len(self._facet(TRACK, held, Level.SEGMENT, some))
 
     def facets(
         self, field: str, filter: Filter | None = None, *, limit: int = 100
@@ -189,10 +190,15 @@ class ServerStore(Store):
         """See ``Store.facets``."""
         info = self.info()
         check_facet(info, field)
-        # All of them: where counts tie at the limit, the server may keep any.
-        found = self._facet(field_key(field), self._filter(info, filter), Level.TRACK, _ALL)
-        found.sort(key=lambda hit: (-hit.count, hit.value))
-        return tuple(found[:limit])
+        passing = self._filter(info, filter)
+        asked = max(_FACETS, 2 * limit)
+        while True:
+            found = self._facet(field_key(field), passing, Level.TRACK, asked)
+            found.sort(key=lambda hit: (-hit.count, hit.value))
+            # Where counts tie at the end of its answer, the server may have kept any of them.
+            if len(found) < asked or found[limit - 1].count > found[-1].count:
+                return tuple(found[:limit])
+            asked *= 8
 
     def search(self, queries: Sequence[StoreQuery]) -> tuple[tuple[Match, ...], ...]:
         """See ``Store.search``; one round trip per level."""

@@ -46,6 +46,19 @@ def test_more_bits_of_the_same_sound_are_the_same_recording() -> None:
         assert track_id(signals.encode(wide, subtype=kind)) == plain
 
 
+@pytest.mark.parametrize(("bits", "subtypes"), [(8, ("PCM_U8", "PCM_S8")), (24, ("PCM_24",) * 2)])
+def test_sound_of_other_widths_is_one_recording_in_every_format(
+    bits: int, subtypes: tuple[str, str]
+) -> None:
+    steps = np.random.default_rng(0).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (30_000, 2))
+    wide = (steps << (32 - bits)).astype(np.int32)
+    ids = {
+        track_id(signals.encode(wide, format=kind, subtype=subtypes[kind != "wav"]))
+        for kind in ("wav", "flac", "aiff")
+    }
+    assert len(ids) == 1
+
+
 def test_other_sound_is_another_recording() -> None:
     once = sound()
     changed = once.copy()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrieval.audio import IsolatedDecoder, Limits
+from retrieval.audio import IsolatedDecoder, Limits, stream_digest
 from retrieval.core.errors import AudioError
 from tests import signals
 
@@ -72,3 +73,22 @@ def test_mutated_bytes(decoder: IsolatedDecoder, data: bytes) -> None:
         assert 0 < sound.duration <= LIMITS.max_duration
         assert 1 <= sound.channels <= LIMITS.max_channels
         assert np.isfinite(sound.samples).all()
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=mutated() | st.binary(max_size=2_000))
+def test_packets_of_mutated_files(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "fuzz"
+    path.write_bytes(data)
+    try:
+        digest = stream_digest(path)
+    except AudioError as error:
+        assert error.reason.startswith("AUDIO_")
+        assert str(path) in error.message
+    else:
+        assert len(digest) == 32
+        assert stream_digest(path) == digest

@@ -24,6 +24,7 @@ def main(data: Path, music: Path, log: Path, *, prune: bool) -> None:
         encoders,
         manifest_dir=data / "manifests",
         options=IndexOptions(workers=2, batch=3, prune=prune),
+        progress=lambda now: print(now.stage.value, now.done, flush=True),
     )
     library.close()
     print(json.dumps(report.as_dict()), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,8 @@ class Runs:
         self.random = random.Random(seed)
         self.count = 0
         self.sounds: dict[str, str] = {}
+        self.stride = 5
+        self.seen: list[int] = []
 
     def start(self, data: Path, *, prune: bool = False) -> tuple[subprocess.Popen[str], Log]:
         self.count += 1
@@ -60,20 +63,33 @@ class Runs:
         assert process.returncode == 0
         sounds = prepared(log)
         assert len(sounds) == len(set(sounds)), "the same sound was prepared twice"
-        return json.loads(output), set(sounds)
+        return json.loads(output.splitlines()[-1]), set(sounds)
 
-    def kill(self, within: float, *, prune: bool = False) -> bool:
-        """A run that is killed at a random instant; whether it came to its end before that."""
+    def kill(self, *, prune: bool = False) -> None:
+        """A run that is killed at a random instant of its start, its work or its end."""
         known = self.committed()
         process, log = self.start(self.data, prune=prune)
-        time.sleep(self.random.uniform(0.0, within))
+        assert process.stdout is not None
+        unchanged = 0
+        wanted = self.random.choice([None, *range(1, 2 * self.stride), "finish"])
+        for line in process.stdout if wanted is not None else ():
+            if line.startswith("{"):
+                break
+            stage, done = line.split()
+            if stage == "index":
+                unchanged = unchanged or int(done)
+                if isinstance(wanted, int) and int(done) - unchanged >= wanted:
+                    break
+            elif stage == wanted:
+                break
+        time.sleep(self.random.uniform(0.0, 1.0 if wanted is None else 0.1))
         process.kill()
-        output, _ = process.communicate(timeout=60)
+        process.communicate(timeout=60)
         time.sleep(0.2)  # a worker may still end its file
         assert not known & set(prepared(log)), "what was committed is prepared again"
         now = self.committed()
         assert known <= now or prune, "what was committed is lost"
-        return bool(output)
+        self.seen.append(len(now))
 
     def committed(self) -> set[str]:
         """Sounds of the files in the manifest, which the library must hold, whole."""
@@ -149,8 +165,9 @@ def sound_of(number: int) -> int:
 
 @pytest.mark.parametrize(
     ("kills", "seed"),
-    [(6, 1), pytest.param(25, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(6, 1), pytest.param(25, 2, marks=pytest.mark.slow)],
 )
+@pytest.mark.timeout(1800)
 def test_killed_at_random_instants(tmp_path: Path, template: Path, kills: int, seed: int) -> None:
     runs = Runs(tmp_path, seed)
     runs.music.mkdir()
@@ -158,13 +175,17 @@ def test_killed_at_random_instants(tmp_path: Path, template: Path, kills: int, s
         path = runs.music / f"{number:02d}.{('wav', 'flac')[number % 2]}"
         write(path, sound_of(number), f"Song {number}")
     runs.learn()
-    done = [runs.kill(2.0 if kill else 1.0) for kill in range(kills)]
+    runs.stride = max(1, FILES // kills)
+    for _ in range(kills):
+        if runs.seen and runs.seen[-1] == len(runs.sounds):
+            shutil.rmtree(runs.data)
+        runs.kill()
+    assert any(0 < count < len(runs.sounds) for count in runs.seen), "no kill met a run at work"
     before = runs.committed()
     report, sounds = runs.finish(runs.data)
     assert sounds.isdisjoint(before)
     assert sounds | before == set(runs.sounds.values())
     assert report["failed"] == []
-    assert not all(done)
     whole = tmp_path / "whole"
     subprocess.run(["cp", "-R", template, whole], check=True)
     runs.finish(whole)
@@ -182,7 +203,7 @@ def test_killed_at_random_instants(tmp_path: Path, template: Path, kills: int, s
             path.unlink()
     runs.learn()
     for _ in range(kills):
-        runs.kill(1.5, prune=True)
+        runs.kill(prune=True)
     report, _ = runs.finish(runs.data, prune=True)
     assert report["failed"] == []
     whole = tmp_path / "whole again"

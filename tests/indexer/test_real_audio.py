@@ -9,7 +9,7 @@ import pytest
 
 from indexer import IndexReport
 from tests.indexer.conftest import Place
-from tests.indexer.test_index import touch
+from tests.indexer.test_changes import touch
 
 AUDIO = Path(__file__).parents[3] / "shared/audio"
 SONGS = sorted(AUDIO.glob("*.ogg"))

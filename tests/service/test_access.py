@@ -186,7 +186,7 @@ def test_tls(folder: Path, local: LocalLibrary, certificates: Path) -> None:
             assert client.count_tracks() == 100
         for options in ({}, {"tls": True}, {"tls_ca": at / "stranger.pem"}):
             with (
-                Client(running.address, timeout=5, **options) as client,
+                Client(running.address, **options) as client,
                 pytest.raises(StoreError) as caught,
             ):
                 client.count_tracks()
@@ -206,7 +206,7 @@ def test_mutual_tls(folder: Path, local: LocalLibrary, certificates: Path) -> No
         def count(name: str | None) -> int:
             own = {"tls_certificate": at / f"{name}.pem", "tls_key": at / f"{name}.key"}
             options = own if name else {}
-            with Client(running.address, tls_ca=at / "ca.pem", timeout=5, **options) as client:
+            with Client(running.address, tls_ca=at / "ca.pem", **options) as client:
                 return client.count_tracks()
 
         assert count("user") == 100

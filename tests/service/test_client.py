@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.client import Client
+from retrieval.api.v1 import library_pb2
+from retrieval.client import Client, calls
 from retrieval.client.channel import options
-from retrieval.core.errors import InvalidInputError, StoreError
+from retrieval.core.errors import InternalError, InvalidInputError, StoreError
 from retrieval.core.filters import Equals
 from retrieval.core.queries import SearchRequest, TextQuery, VectorQuery, WeightedQuery
 from retrieval.core.tracks import TrackRecord
@@ -33,7 +34,7 @@ def test_nothing_at_the_address_is_said_with_the_address_and_advice() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    with Client(address, timeout=5) as client, pytest.raises(StoreError) as caught:
+    with Client(address) as client, pytest.raises(StoreError) as caught:
         client.count_tracks()
     assert caught.value.reason == "SERVICE_UNAVAILABLE"
     assert caught.value.metadata == {"address": address}
@@ -82,3 +83,9 @@ def test_only_reads_are_tried_again() -> None:
     assert {"Search", "Recommend", "ListTracks", "GetTrack", "SearchAudio"} <= names
     assert not names & {"WriteTracks", "UpdateTracks", "DeleteTrack", "DeclareSpaces", "RefitSpace"}
     assert retried["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+def test_an_answer_from_another_version_is_not_the_callers_fault() -> None:
+    answer = library_pb2.ListEmbeddingSpacesResponse(spaces=[{"space": {"distance": 99}}])
+    with pytest.raises(InternalError, match="another version"):
+        calls.meaning(calls.spaces(), answer, "somewhere:1")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.api import filters as filter_codec
-from retrieval.api import hits, masks, names, queries, records, spaces, values, vectors
+from retrieval.api import hits, masks, names, queries, records, requests, spaces, values, vectors
 from retrieval.api.v1 import library_pb2, search_pb2, types_pb2
 from retrieval.core import filters
 from retrieval.core.errors import InvalidInputError
@@ -61,15 +61,15 @@ def test_filters_round_trip(node: filters.Filter) -> None:
 
 @given(some.searches)
 def test_searches_round_trip(request: SearchRequest) -> None:
-    wire = reparsed(queries.encode_search(request))
-    decoded, _ = queries.decode_search(wire, wire.skip)
+    wire = reparsed(requests.encode_search(request))
+    decoded, _ = requests.decode_search(wire, wire.skip)
     assert decoded == request
 
 
 @given(some.recommends)
 def test_recommendations_round_trip(request: object) -> None:
-    wire = reparsed(queries.encode_recommend(request))
-    decoded, _ = queries.decode_recommend(wire, wire.skip)
+    wire = reparsed(requests.encode_recommend(request))
+    decoded, _ = requests.decode_recommend(wire, wire.skip)
     assert decoded == request
 
 
@@ -135,7 +135,7 @@ def refused(call: object, *args: object) -> InvalidInputError:
 def test_numbers_that_are_not_finite_are_refused_with_their_path(bad: float) -> None:
     query = search_pb2.Query(vector=search_pb2.VectorQuery(values=[1, 2, 3, bad]))
     request = search_pb2.SearchRequest(queries=[search_pb2.Query(text="x"), query])
-    error = refused(queries.decode_search, request, 0)
+    error = refused(requests.decode_search, request, 0)
     assert error.metadata["field"] == "queries[1].vector.values[3]"
     assert error.reason == "INVALID_VECTOR"
 
@@ -236,7 +236,7 @@ def test_numbers_that_are_not_finite_are_refused_with_their_path(bad: float) -> 
     ],
 )
 def test_malformed_searches_name_the_field(message: search_pb2.SearchRequest, field: str) -> None:
-    error = refused(queries.decode_search, message, message.skip)
+    error = refused(requests.decode_search, message, message.skip)
     assert error.metadata["field"] == field
     assert error.message.startswith(f"{field}: ")
 
@@ -317,19 +317,19 @@ def test_what_the_wire_would_change_is_refused_before_it_is_sent() -> None:
         return SearchRequest((WeightedQuery(TextQuery("x")),), **changes)
 
     for request in (search(limit=0), search(limit=1001), search(offset=-1), search(segments=-1)):
-        refused(queries.encode_search, request)
+        refused(requests.encode_search, request)
     refused(values.encode_value, "\udc80", "v")
     refused(values.encode_value, 2**63, "v")
     refused(names.track_name, "a/b")
 
 
 def test_unset_and_odd_values_take_their_documented_defaults() -> None:
-    request, mask = queries.decode_search(search_pb2.SearchRequest(page_size=5000), 7)
+    request, mask = requests.decode_search(search_pb2.SearchRequest(page_size=5000), 7)
     assert (request.limit, request.offset, request.segments) == (1000, 7, 3)
     assert mask == masks.HitMask()
-    request, _ = queries.decode_search(search_pb2.SearchRequest(), 0)
+    request, _ = requests.decode_search(search_pb2.SearchRequest(), 0)
     assert (request.limit, request.fusion.k, request.payload_fields) == (10, 60, None)
-    request, _ = queries.decode_search(search_pb2.SearchRequest(max_segments=0), 0)
+    request, _ = requests.decode_search(search_pb2.SearchRequest(max_segments=0), 0)
     assert request.segments == 0
 
 
@@ -352,8 +352,8 @@ def test_masks_keep_only_what_they_name() -> None:
 @given(st.binary(max_size=300))
 def test_bytes_that_parse_either_decode_or_are_refused(data: bytes) -> None:
     for kind, decode in (
-        (search_pb2.SearchRequest, lambda m: queries.decode_search(m, 0)),
-        (search_pb2.RecommendRequest, lambda m: queries.decode_recommend(m, 0)),
+        (search_pb2.SearchRequest, lambda m: requests.decode_search(m, 0)),
+        (search_pb2.RecommendRequest, lambda m: requests.decode_recommend(m, 0)),
         (library_pb2.TrackRecord, lambda m: records.decode_record(m, "r")),
         (library_pb2.TrackUpdate, lambda m: records.decode_update(m, "u")),
         (types_pb2.EmbeddingSpace, lambda m: spaces.decode_space(m, "s")),

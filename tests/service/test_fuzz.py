@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from retrieval.api.queries import encode_recommend, encode_search
+from retrieval.api.requests import encode_recommend, encode_search
 from retrieval.api.v1 import library_pb2, search_pb2
 from retrieval.core.errors import SegueError
 from retrieval.search import LocalLibrary
@@ -213,4 +213,26 @@ def test_a_message_beyond_the_size_limit_is_refused(target: Running) -> None:
     with grpc.insecure_channel(target.address) as channel:
         code = send(channel, *METHODS[0], [b"\x00" * (5 * 1024 * 1024)])
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert healthy(channel)
+
+
+def test_health_and_reflection_take_no_garbage_either(target: Running) -> None:
+    garbage = b"\x0a\xff\xff\xff\xff\x0f"
+    with grpc.insecure_channel(target.address) as channel:
+        calls = (
+            lambda: channel.unary_unary("/grpc.health.v1.Health/Check")(garbage, timeout=20),
+            lambda: list(channel.unary_stream("/grpc.health.v1.Health/Watch")(garbage, timeout=20)),
+            lambda: list(
+                channel.stream_stream(
+                    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+                )(iter([garbage]), timeout=20)
+            ),
+        )
+        for call in calls:
+            with pytest.raises(grpc.RpcError) as caught:
+                call()
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/retrieval.api.v1.SearchService/Nothing")(b"", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
         assert healthy(channel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from retrieval.client import Client
 from retrieval.core import errors
 from retrieval.core.queries import SearchRequest, TextQuery, WeightedQuery
 from retrieval.search import LocalLibrary
+from retrieval.service.logs import make_logger
 from tests.service.running import Running, settings
 
 CLASSES = [
@@ -161,3 +163,14 @@ def test_logs_are_one_line_a_call_without_queries_or_forged_lines(running: Runni
     assert last["method"] == "SearchService/Search"
     assert (last["code"], last["reason"]) == ("OK", "")
     assert last["ms"] > 0
+
+
+def test_log_values_cannot_forge_or_hide_lines() -> None:
+    stream = io.StringIO()
+    make_logger("info", stream).info("x", value="a\n{}\x1b[2K\u202eb\u2028c", long="y" * 9_999)
+    (line,) = stream.getvalue().splitlines()
+    event = json.loads(line)
+    assert event["value"] == "a\ufffd{}\ufffd[2K\ufffdb\ufffdc"
+    assert len(event["long"]) < 1_000
+    make_logger("error", stream).info("y")
+    assert len(stream.getvalue().splitlines()) == 1

@@ -10,11 +10,13 @@ import grpc
 import numpy as np
 import pytest
 
+from indexer import IndexOptions, IndexReport, index
 from retrieval.api import batches
 from retrieval.api.batches import MESSAGE_BYTES, RecordJoiner, split_records
 from retrieval.api.v1 import library_pb2, library_pb2_grpc
 from retrieval.client import AsyncClient, Client
 from retrieval.core.errors import BusyError, InvalidInputError, NotFoundError, PreconditionError
+from retrieval.core.library import LibraryWriter
 from retrieval.core.payload import STANDARD_FIELDS, Field, FieldType
 from retrieval.core.queries import SearchRequest, TrackQuery, WeightedQuery
 from retrieval.core.spaces import Distance, EmbeddingSpace, Level
@@ -22,6 +24,7 @@ from retrieval.core.tracks import SegmentRecord, Span, TrackRecord, TrackUpdate
 from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
 from tests.service.running import Running, local_library, settings, tracks
+from tests.service.sounds import tone
 from tests.service.test_codec import same_segments, same_vectors
 
 WIDE = EmbeddingSpace("wide", 512, Distance.COSINE, "1", levels=frozenset(Level), float16=False)
@@ -177,3 +180,31 @@ def test_a_track_that_is_gone_is_not_found(service: Running) -> None:
         client.update([])
         assert client.fetch([]) == ()
         assert client.delete_tracks([]) == 0
+
+
+def test_the_indexer_writes_through_a_client_what_it_writes_in_process(
+    service: Running, tmp_path: Path
+) -> None:
+    music = tmp_path / "files"
+    music.mkdir()
+    for i in range(3):
+        (music / f"piece {i}.wav").write_bytes(tone(2.0 + i, seed=i))
+    (music / "broken.wav").write_bytes(b"RIFF, or so it says")
+    encoders = default_encoders()
+    here = local_library(tmp_path / "other")
+
+    def run(library: LibraryWriter, name: str) -> IndexReport:
+        options = IndexOptions(workers=1)
+        return index([music], library, encoders, manifest_dir=tmp_path / name, options=options)
+
+    with Client(service.address) as client:
+        there, local = run(client, "there"), run(here, "here")
+        assert (there.found, there.indexed, len(there.failed)) == (4, 3, 1)
+        assert (local.found, local.indexed, len(local.failed)) == (4, 3, 1)
+        ids = [track.id for track in client.list_tracks().tracks]
+        assert sorted(ids) == sorted(track.id for track in here.list_tracks().tracks)
+        for left, right in zip(client.fetch_records(ids), here.fetch_records(ids), strict=True):
+            assert same_vectors(dict(left.vectors), dict(right.vectors))
+            assert same_segments(left.segments, right.segments)
+        assert run(client, "there").unchanged == 3
+    here.close()

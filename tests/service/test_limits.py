@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from retrieval.core.errors import BusyError, CancelledError, DeadlineError, Stor
 from retrieval.core.queries import SearchRequest, TextQuery, WeightedQuery
 from retrieval.search import LocalLibrary
 from retrieval.service.lanes import Lane
+from retrieval.service.uploads import paced
 from tests.service.gated import GatedLibrary, eventually
 from tests.service.running import Running, settings
 
@@ -63,8 +64,11 @@ def test_what_is_too_much_is_refused_with_a_pause_and_health_is_not(
 
 
 def test_a_deadline_that_passes_stops_the_work(small: Running, gated: GatedLibrary) -> None:
-    with Client(small.address, timeout=0.3) as client, pytest.raises(DeadlineError) as late:
-        client.search(SEARCH)
+    with Client(small.address, timeout=2) as client, ThreadPoolExecutor(1) as threads:
+        job = threads.submit(client.search, SEARCH)
+        eventually(lambda: gated.waiting == 1)
+        with pytest.raises(DeadlineError) as late:
+            job.result(30)
     assert late.value.reason == "DEADLINE_EXCEEDED"
     eventually(lambda: gated.cancelled == 1 and gated.waiting == 0)
     eventually(lambda: small.service.lanes.queries.in_flight == 0)
@@ -100,7 +104,7 @@ def test_drain_lets_calls_finish_refuses_new_ones_and_then_closes(
             stopping = running.begin(running.service.stop(30))
             assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
             eventually(lambda: not running.service.readiness.serving)
-            with Client(running.address, timeout=5) as late, pytest.raises(StoreError):
+            with Client(running.address) as late, pytest.raises(StoreError):
                 late.count_tracks()
             assert not gated.closed
             gated.gate.set()
@@ -165,3 +169,18 @@ def test_work_whose_turn_comes_too_late_is_not_done() -> None:
     asyncio.run(main())
     lane.close()
     assert done == []
+
+
+def test_a_stream_that_stalls_is_ended() -> None:
+    async def main() -> list[int]:
+        async def stalling() -> AsyncIterator[int]:
+            yield 1
+            await asyncio.sleep(60)
+
+        stream = paced(stalling(), idle=0.05)
+        found = [await anext(stream)]
+        with pytest.raises(DeadlineError, match="nothing was sent"):
+            await anext(stream)
+        return found
+
+    assert asyncio.run(main()) == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,17 +36,21 @@ def test_a_process_serves_and_stops_cleanly(tmp_path: Path, number: int) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as child:
         try:
-            eventually(lambda: port_file.exists() or child.poll() is not None, 60)
+            eventually(lambda: port_file.exists() or child.poll() is not None, 150)
             eventually(lambda: port_file.read_text().endswith("\n"), 5)
             address = f"127.0.0.1:{port_file.read_text().strip()}"
             with Client(address) as client:
                 assert client.count_tracks() == 20
                 audio = SearchRequest((WeightedQuery(AudioQuery(tone(2.0))),))
                 assert len(client.search(audio).hits) == 10
-            child.send_signal(number)
-            out, err = child.communicate(timeout=60)
+            if number is signal.SIGINT:
+                os.killpg(child.pid, number)  # as a terminal does: the store's process gets it too
+            else:
+                child.send_signal(number)
+            out, err = child.communicate(timeout=150)
         finally:
             child.kill()
     assert child.returncode == 0, err
@@ -67,7 +72,7 @@ def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
     )
     library.close()
     assert done.returncode != 0

@@ -26,6 +26,9 @@ FIELDS = (
     Field("mood", FieldType.KEYWORD),
     Field("recorded", FieldType.DATETIME),
 )
+TRACKS = 90
+"""In the library that tests only ask."""
+
 GENRES = ("Rock", "rock", "Hard Rock", "Jazz", "Café Music", "夜の音楽")
 
 

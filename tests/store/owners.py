@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -28,17 +24,6 @@ def track(number, seed=0):
         {"sound": rng.normal(size=16).astype(np.float32)},
         (part,),
     )
-
-
-@contextmanager
-def scratch():
-    """A folder in memory where there is one: a library is a thousand small files."""
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 1 << 29
-    with tempfile.TemporaryDirectory(
-        prefix="segue-test-", dir=memory if roomy else None, ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
 
 
 def build(root, count):

@@ -16,28 +16,25 @@ from retrieval.store.copy import PAGE, copy_library
 from retrieval.store.protocol import StoreQuery, records
 from retrieval.store.server import ServerStore
 from tests.store.library import FIELDS, SPACES, WEIGHTED, dense, felt, record, sparse
-from tests.store.owners import scratch
 
 TRACKS = 150
 
 
 @pytest.fixture(scope="module")
-def source():
-    with scratch() as folder:
-        store = open_store(Settings(data_dir=folder))
-        store.declare(SPACES, FIELDS)
-        store.write([record(n) for n in range(TRACKS)])
-        store.set_statistics("felt", Statistics((1.0,) * 4, (0.1, 0.2, 0.3, 1 / 3), 99))
-        yield store
-        store.close()
+def source(tmp_path_factory):
+    store = open_store(Settings(data_dir=tmp_path_factory.mktemp("source")))
+    store.declare(SPACES, FIELDS)
+    store.write([record(n) for n in range(TRACKS)])
+    store.set_statistics("felt", Statistics((1.0,) * 4, (0.1, 0.2, 0.3, 1 / 3), 99))
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def empty():
-    with scratch() as folder:
-        store = open_store(Settings(data_dir=folder))
-        yield store
-        store.close()
+def empty(tmp_path):
+    store = open_store(Settings(data_dir=tmp_path))
+    yield store
+    store.close()
 
 
 def same(a, b, spaces=SPACES, *, relative=1e-6):

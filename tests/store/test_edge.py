@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from retrieval.core.tracks import TrackRecord
 from retrieval.settings import Settings
 from retrieval.store import open_store
 from retrieval.store.edge import EdgeStore
-from retrieval.store.protocol import StoreQuery
+from retrieval.store.edge_shard import Shard
+from retrieval.store.protocol import StoreQuery, records
 from retrieval.store.tuning import Tuning
+from tests.store.agreement import same_records
 from tests.store.library import COSINE, FIELDS, SPACES, record
 
 SPACE = EmbeddingSpace("sound", 64, Distance.COSINE, "r1")
@@ -104,7 +107,7 @@ def test_an_exact_scan_misses_nothing(tmp_path):
 def test_spaces_that_come_later_get_a_graph_too(tmp_path):
     store = EdgeStore(tmp_path, Tuning(indexing_kb=50, full_scan_kb=10))
     store.declare([COSINE])
-    store.declare([SPACE.__class__("later", 32, Distance.COSINE, "r1")])
+    store.declare([EmbeddingSpace("later", 32, Distance.COSINE, "r1")])
     rng = np.random.default_rng(0)
     store.write(
         [
@@ -135,8 +138,6 @@ def test_a_second_opener_is_told_who_has_the_library(tmp_path):
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.startswith("STORE_LOCKED")
-    import os
-
     assert f"pid {os.getpid()}" in said
     assert "--address" in said
     with pytest.raises(StoreError) as caught:
@@ -153,7 +154,7 @@ def test_one_folder_is_never_opened_twice(tmp_path):
         EdgeStore(tmp_path)
     assert caught.value.reason == "STORE_LOCKED"
     assert "--address" in caught.value.message
-    store.write([record(1, segments=0).__class__("t", {}, {})])
+    store.write([TrackRecord("t", {}, {})])
     assert store.count() == 1
     store.close()
 
@@ -190,7 +191,7 @@ def test_a_copy_of_the_flushed_folder_is_a_library_of_its_own(tmp_path):
 def test_damage_is_named(tmp_path):
     store = EdgeStore(tmp_path)
     store.declare([COSINE])
-    store.write([record(1).__class__("t", {}, {})])
+    store.write([TrackRecord("t", {}, {})])
     store.close()
     description = tmp_path / "library.json"
     good = description.read_text()
@@ -232,6 +233,34 @@ def test_an_unreadable_journal_is_named(tmp_path):
     EdgeStore(tmp_path).close()
 
 
+def test_a_write_that_failed_is_finished_before_the_next(tmp_path, monkeypatch):
+    store = EdgeStore(tmp_path)
+    store.declare(SPACES, FIELDS)
+    store.write([record(n, segments=3) for n in range(4)])
+    upsert, calls = Shard.upsert, []
+
+    def full_disk(shard, points):
+        calls.append(shard.level)
+        if shard.level is Level.TRACK:
+            raise OSError(28, "No space left on device")
+        upsert(shard, points)
+
+    monkeypatch.setattr(Shard, "upsert", full_disk)
+    for failed in ([record(1, segments=1, seed=1)], [record(9)]):
+        with pytest.raises(StoreError) as caught:
+            store.write(failed)
+        assert "No space left" in caught.value.message
+    monkeypatch.undo()
+    store.write([record(5, segments=2)])
+    expected = [record(n, segments=3) for n in (0, 2, 3)]
+    expected += [record(1, segments=1, seed=1), record(5, segments=2)]
+    got = sorted(records(store), key=lambda r: r.id)
+    same_records(got, sorted(expected, key=lambda r: r.id))
+    assert not (tmp_path / "pending.npz").exists()
+    assert calls == [Level.SEGMENT, Level.TRACK] * 2
+    store.close()
+
+
 def test_threads_share_a_store(tmp_path):
     store = EdgeStore(tmp_path)
     store.declare(SPACES, [*FIELDS, Field("worker", FieldType.INTEGER)])
@@ -240,7 +269,7 @@ def test_threads_share_a_store(tmp_path):
     def work(worker):
         for n in range(10):
             made = record(worker * 100 + n, segments=2)
-            store.write([made.__class__(made.id, {"worker": worker}, made.vectors, made.segments)])
+            store.write([TrackRecord(made.id, {"worker": worker}, made.vectors, made.segments)])
             store.search([query])
             store.facets("worker")
         return store.count(Equals("worker", worker))

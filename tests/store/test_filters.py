@@ -170,6 +170,28 @@ def test_values_stay_what_they_were_after_the_store_rebuilt_its_indexes(store):
             assert store.count(node) == oracle.count(node), node
 
 
+def test_the_longest_values_are_found_whole(store):
+    long, longer = "夜" * 4095 + "a", "夜" * 4095 + "b"
+    many = tuple(f"genre {n}" for n in range(1024))
+    store.write(
+        [
+            TrackRecord("t0", {"title": long, "mood": long, "genre": many}, {}),
+            TrackRecord("t1", {"title": longer, "mood": longer, "genre": many[:2]}, {}),
+        ]
+    )
+    for node, want in (
+        (f.Equals("title", long), 1),
+        (f.AnyOf("mood", (long, longer)), 2),
+        (f.TextMatch("title", "夜 b"), 1),
+        (f.TextMatch("genre", "1023 genre"), 1),
+        (f.TextMatch("genre", "1022 1023"), 0),
+        (f.AnyOf("genre", many), 2),
+        (f.NoneOf("genre", many[:1]), 0),
+    ):
+        assert store.count(f.All((node, f.TrackIds(("t0", "t1"))))) == want
+    assert len(store.facets("genre", f.TrackIds(("t0",)), limit=5000)) == 1024
+
+
 @given(st.text())
 @example("Cafe\u0301 IM ３. Straße — don't; 夜の音楽々 नमस्ते x²")
 @example("a\u0301\u0301 \u0301b ﷺ ǅ ŉ İ")

@@ -22,7 +22,7 @@ from retrieval.store.owner import SLICE, OwnerStore, _slices
 from retrieval.store.owner_link import LinkClosedError, OwnerLink
 from retrieval.store.owner_rebuild import FairLock
 from retrieval.store.protocol import StoreQuery
-from tests.store.owners import Work, build, generations, scratch, store_processes, track, wait_for
+from tests.store.owners import Work, build, generations, store_processes, track, wait_for
 
 FELT = EmbeddingSpace(
     "felt", 2, Distance.WEIGHTED_EUCLIDEAN, "r1", anchor=Anchor((0.0, 0.0), (1.0, 1.0)),
@@ -31,16 +31,14 @@ FELT = EmbeddingSpace(
 
 
 @pytest.fixture(scope="module")
-def template():
-    with scratch() as folder:
-        yield build(folder / "music", 200)
+def template(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("template") / "music", 200)
 
 
 @pytest.fixture
-def root(template):
+def root(template, tmp_path):
     """A closed library of 200 tracks."""
-    with scratch() as folder:
-        yield shutil.copytree(template, folder / "music")
+    return shutil.copytree(template, tmp_path / "music")
 
 
 @pytest.fixture
@@ -331,12 +329,17 @@ def test_closing_stops_an_optimisation(store, root):
     assert generations(root) == before
 
 
-def test_a_long_track_is_written_whole(store):
+def test_questions_are_answered_in_the_middle_of_a_long_track(store):
     rng = np.random.default_rng(1)
     parts = tuple(
         SegmentRecord(Span(k, k + 5.0), {"sound": rng.normal(size=16).astype(np.float32)})
         for k in range(1200)
     )
-    store.write([TrackRecord("mix", {"title": "Mix"}, {}, parts)])
+    work = Work(lambda: store.write([TrackRecord("mix", {"title": "Mix"}, {}, parts)]))
+    seen = set()
+    while work.is_alive():
+        seen.add(store.count(level=Level.SEGMENT))
+    work.done()
+    assert len([count for count in seen if 200 < count < 1400]) > 10
     (found,) = store.retrieve(["mix"], segments=True)
     assert len(found.segments) == 1200

@@ -177,6 +177,20 @@ def test_a_search_is_one_round_trip(engine, store):
     assert engine.calls == ["QueryBatch"]
 
 
+def test_facets_that_tie_beyond_the_first_answer(store, monkeypatch):
+    monkeypatch.setattr("retrieval.store.server._FACETS", 4)
+    store.declare([COSINE])
+    years = [2000, 2000, 2000, *range(1990, 1930, -1)]
+    store.write(
+        [
+            TrackRecord(f"t{n}", {"year": year}, {"sound": np.ones(8, np.float32)})
+            for n, year in enumerate(years)
+        ]
+    )
+    found = [(hit.value, hit.count) for hit in store.facets("year", limit=3)]
+    assert found == [(2000, 3), (1931, 1), (1932, 1)]
+
+
 def test_a_declaration_that_was_cut_short_is_completed(engine, store):
     engine.client.create_collection("test_segments_v1", vectors_config={})
     # Left over by another attempt, with another shape, and never described.
