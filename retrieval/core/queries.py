@@ -213,7 +213,12 @@ class SearchResponse:
 
 @dataclass(frozen=True, slots=True)
 class TrackPage:
-    """A page of tracks in id order; ``next_after`` is the id to continue from, None at the end."""
+    """A page of tracks in the store's stable order.
+
+    Attributes:
+        tracks: At most as many as were asked for.
+        next_after: Id of the track to continue after, None at the end.
+    """
 
     tracks: tuple[Track, ...]
     next_after: str | None = None

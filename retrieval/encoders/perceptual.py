@@ -76,4 +76,6 @@ class PerceptualEncoder:
 
     def payload(self, vector: DenseVector) -> Mapping[str, float]:
         """The ten dimensions as payload fields, to two decimals."""
-        return {name: round(float(value), 2) for name, value in zip(DIMS, vector, strict=True)}
+        return {
+            name: round(float(value), 2) + 0.0 for name, value in zip(DIMS, vector, strict=True)
+        }

@@ -164,7 +164,7 @@ class Ranking:
             stored = np.array([c.stored for c in candidates])
             distances = self._weighted.distances(stored).tolist()
             matches = [
-                Match(m.track_id, -distance, m.span, distance, m.payload)
+                Match(m.track_id, 0.0 - distance, m.span, distance, m.payload)
                 for m, distance in zip(matches, distances, strict=True)
             ]
         last = min(map(attrgetter("score"), candidates))

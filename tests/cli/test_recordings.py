@@ -10,7 +10,7 @@ import soundfile
 from tests.cli.conftest import Segue
 from tests.signals import encode
 
-AUDIO = Path(__file__).parents[3] / "shared" / "audio"
+AUDIO = (Path(__file__).parents[3] / "shared" / "audio").resolve()
 pytestmark = pytest.mark.skipif(not AUDIO.is_dir(), reason="no recordings beside the project")
 
 

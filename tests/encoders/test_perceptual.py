@@ -169,3 +169,8 @@ def test_known_values() -> None:
 def test_payload_is_rounded() -> None:
     vector = np.array([1.23456] * 10, dtype=np.float32)
     assert PerceptualEncoder().payload(vector) == dict.fromkeys(DIMS, 1.23)
+
+
+def test_payload_shows_no_minus_zero() -> None:
+    values = PerceptualEncoder().payload(np.full(len(DIMS), -1e-4, np.float32))
+    assert {str(value) for value in values.values()} == {"0.0"}

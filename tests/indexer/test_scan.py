@@ -91,10 +91,13 @@ def test_links(music: Path, tmp_path: Path) -> None:
     assert names(scan([music / "file-out.wav"]), music) == ["file-out.wav"]
 
 
-def test_what_is_no_regular_file_is_never_opened(music: Path) -> None:
+def test_what_is_no_regular_file_is_never_opened(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(music / "pipe.wav")
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(music)
+        # A socket's whole path may be too long for the kernel.
+        monkeypatch.chdir(music)
         listener.bind("socket.mp3")
     (music / "folder.flac").mkdir()
     found = scan([music, music / "pipe.wav"])

@@ -125,6 +125,7 @@ def test_a_point_finds_itself_and_its_duplicate_first(library):
             probe = Probe("felt", vectors[n], weights)
             (got,) = store.search([StoreQuery(probe, limit=3)])
             assert [m.track_id for m in got[:2]] == [f"t{n:05d}", f"t{n + POINTS // 2:05d}"]
+            assert [str(m.score) for m in got[:2]] == ["0.0", "0.0"]  # never "-0.0"
             assert [m.distance for m in got[:2]] == [0.0, 0.0]
             assert got[2].distance > 1e-3
 
