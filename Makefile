@@ -30,10 +30,10 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 demo: $(VENV)/.installed-base ## render a small library, index it, serve it, query it over gRPC
 	@$(BIN)/segue demo --keep .demo
 
-test: $(VENV)/.installed-dev lint ## lint, check types and layers, and run the tests
+test: $(VENV)/.installed-dev,models lint ## lint, check types and layers, and run the tests
 	$(BIN)/pytest -n $(JOBS) -m 'not slow'
 
-test-slow: $(VENV)/.installed-dev ## run the tests that take minutes
+test-slow: $(VENV)/.installed-dev,models ## run the tests that take minutes
 	$(BIN)/pytest -n $(JOBS) -m slow
 
 bench: $(VENV)/.installed-bench ## print the benchmarks; SECTION=wire|indexing|engines|updates for one

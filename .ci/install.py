@@ -1,6 +1,7 @@
 """Make a virtual environment and install Segue into it, with pinned versions.
 
-Usage: python install.py VENV EXTRA, where EXTRA is an extra of pyproject.toml, or "base" for none.
+Usage: python install.py VENV EXTRAS, where EXTRAS are extras of pyproject.toml with commas between
+them, or "base" for none.
 Runs on any Python >= 3.11 with nothing installed.
 """
 
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 
-def main(venv: Path, extra: str) -> int:
+def main(venv: Path, extras: str) -> int:
     with Path(f"{venv}.lock").open("w") as lock:
         # Held until this process ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -20,16 +21,16 @@ def main(venv: Path, extra: str) -> int:
         if not works(python):
             print(f"Making {venv} with Python {sys.version.split()[0]}", flush=True)
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-        what = "." if extra == "base" else f".[{extra}]"
+        what = "." if extras == "base" else f".[{extras}]"
         print(f"Installing {what} into {venv} (once; needs a package index)", flush=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         done = subprocess.run([*pip, "-c", "constraints.txt", "-e", what], check=False)
         if done.returncode:
             print("Could not install: the lines above say why.", file=sys.stderr)
             return 1
-        if extra != "base":
-            # Every extra holds the base.
-            (venv / ".installed-base").touch()
+        # Several extras hold each of them, and any of them holds the base.
+        for name in {"base", *extras.split(",")}:
+            (venv / f".installed-{name}").touch()
     return 0
 
 
