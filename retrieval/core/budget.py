@@ -31,11 +31,6 @@ class Budget:
         """Tell the work that nobody waits for its answer any more; idempotent."""
         self._cancelled.set()
 
-    @property
-    def cancelled(self) -> bool:
-        """True once ``cancel`` was called."""
-        return self._cancelled.is_set()
-
     def remaining(self) -> float | None:
         """Seconds left, never below zero; None without a deadline."""
         if self._deadline is None:

@@ -36,16 +36,18 @@ def missing(path: Path, problem: str) -> PreconditionError:
     )
 
 
-def verify_sha256(path: Path, expected: str) -> None:
-    """Compare a file with its published digest.
+def verify_sha256(path: Path, expected: str | None) -> None:
+    """Compare a file with its published digest, if there is one to compare with.
 
     Args:
         path: The file.
-        expected: 64 hexadecimal digits.
+        expected: 64 hexadecimal digits; None accepts the file as it is.
 
     Raises:
         PreconditionError: MODEL_INVALID if the file has another digest.
     """
+    if expected is None:
+        return
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -220,3 +222,19 @@ def _restore_structure(module: torch.nn.Module) -> None:
             else:
                 value = owner.create_relative_position_index()
             setattr(owner, name, value)
+
+
+def begin_folder(folder: Path, tokenizer: Path) -> None:
+    """Start a folder of converted weights with its tokenizer; the weights are to come last.
+
+    Args:
+        folder: Made if need be.
+        tokenizer: Copied under its own name, unless it lies there already.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / tokenizer.name
+    if copy.resolve() != tokenizer.resolve():
+        copy.write_bytes(tokenizer.read_bytes())

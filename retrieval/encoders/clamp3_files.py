@@ -18,6 +18,7 @@ from typing import Any
 from retrieval.core.errors import PreconditionError
 from retrieval.encoders.checkpoints import (
     Tensors,
+    begin_folder,
     digest_tensors,
     invalid,
     missing,
@@ -174,10 +175,7 @@ def convert(source: Path, folder: Path) -> Path:
         OSError: If the folder cannot be written.
     """
     weights = load_weights(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = folder / TOKENIZER
-    if tokenizer.resolve() != weights.tokenizer.resolve():
-        tokenizer.write_bytes(weights.tokenizer.read_bytes())
+    begin_folder(folder, weights.tokenizer)
     tensors = weights.towers | {f"mert.{k}": v for k, v in weights.mert.items()}
     metadata = {
         "format": _FORMAT,
@@ -192,8 +190,7 @@ def convert(source: Path, folder: Path) -> Path:
 
 
 def _load_converted(path: Path, sha256: str | None) -> Clamp3Weights:
-    if sha256 is not None:
-        verify_sha256(path, sha256)
+    verify_sha256(path, sha256)
     tensors, metadata = read_safetensors(path)
     if metadata.get("format") != _FORMAT:
         raise invalid(path, "not written by this version of Segue; convert the checkpoint again")
@@ -213,8 +210,7 @@ def _load_converted(path: Path, sha256: str | None) -> Clamp3Weights:
 
 def _load_reference(checkpoint: Path, folder: Path, sha256: str | None) -> Clamp3Weights:
     sizes = parse_name(checkpoint)
-    if sha256 is not None:
-        verify_sha256(checkpoint, sha256)
+    verify_sha256(checkpoint, sha256)
     content = read_torch(checkpoint)
     if not isinstance(content, Mapping) or "model" not in content:
         raise invalid(checkpoint, "there is no 'model' in it: not a CLAMP3 checkpoint")

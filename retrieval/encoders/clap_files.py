@@ -11,6 +11,7 @@ from typing import Any
 
 from retrieval.encoders.checkpoints import (
     Tensors,
+    begin_folder,
     digest_tensors,
     invalid,
     missing,
@@ -107,10 +108,7 @@ def convert(source: str | Path, folder: Path) -> Path:
         OSError: If the folder cannot be written.
     """
     weights = load_weights(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = folder / TOKENIZER
-    if tokenizer.resolve() != weights.tokenizer.resolve():
-        tokenizer.write_bytes(weights.tokenizer.read_bytes())
+    begin_folder(folder, weights.tokenizer)
     (folder / CONFIG).write_text(weights.config.to_json_string(), encoding="utf-8")
     write_safetensors(folder / SAFE, weights.tensors, {"format": "pt"})
     return folder / SAFE
@@ -147,8 +145,7 @@ def _only_checkpoint(folder: Path) -> Path:
 def _verify(file: Path, sha256: str | None) -> None:
     if not file.is_file():
         raise missing(file, "no such file of weights")
-    if sha256 is not None:
-        verify_sha256(file, sha256)
+    verify_sha256(file, sha256)
 
 
 def _config(arguments: Mapping[str, Any], file: Path) -> Any:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from retrieval.encoders.clap_windows import PEAK, SAMPLE_RATE, SAMPLES
 
 FFT, HOP, BANDS = 1024, 480, 64
-FRAMES = SAMPLES // HOP + 1
 LOWEST, HIGHEST = 50.0, 14_000.0
 FLOOR = 1e-10
 

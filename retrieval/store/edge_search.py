@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import qdrant_edge as engine
 
 from retrieval.core.spaces import Level
@@ -13,7 +12,7 @@ from retrieval.store.edge_filters import EdgeDialect, as_filter
 from retrieval.store.edge_shard import Shard, engine_errors
 from retrieval.store.edge_vectors import encode_query
 from retrieval.store.filters import translate
-from retrieval.store.points import TRACK, decode_fields, selector, span_of, track_id_of
+from retrieval.store.points import TRACK, selector
 from retrieval.store.protocol import Match, StoreQuery
 from retrieval.store.ranking import Ask, Candidate, Ranking, space_of
 
@@ -74,12 +73,7 @@ class _Running:
 
     def candidate(self, point: engine.ScoredPoint) -> Candidate:
         """A point of the engine's answer."""
-        payload = point.payload or {}
-        stored = None
-        if self.ranking.needs_stored and isinstance(point.vector, dict):
-            stored = np.asarray(point.vector[self._space], dtype=np.float32)
-        fields = decode_fields(payload) if self._wanted is None or self._wanted else {}
-        return Candidate(track_id_of(payload), point.score, span_of(payload), fields, stored)
+        return self.ranking.candidate(point.score, point.payload, point.vector)
 
 
 def _round(shard: Shard, asked: Sequence[tuple[_Running, Sequence[Ask]]]) -> None:

@@ -11,9 +11,10 @@ answer; if so it asks for more. Usually one round trip settles it. Stores drive 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from retrieval.core.spaces import (
     check_vector,
 )
 from retrieval.core.tracks import LibraryInfo, Span
+from retrieval.store.points import decode_fields, span_of, track_id_of
 from retrieval.store.protocol import Match, StoreQuery
 from retrieval.store.weighted import WeightedProbe, plan
 
@@ -129,6 +131,18 @@ class Ranking:
     def needs_stored(self) -> bool:
         """Whether the engine must return the stored vectors of this space."""
         return self._weighted is not None
+
+    def candidate(
+        self, score: float, payload: Mapping[str, Any] | None, vectors: object
+    ) -> Candidate:
+        """A point of an engine's answer: its score, its payload and, if asked for, its vectors."""
+        kept = payload or {}
+        stored = None
+        if self.needs_stored and isinstance(vectors, Mapping):
+            stored = np.asarray(vectors[self.space.name], dtype=np.float32)
+        wanted = self.query.payload is None or self.query.payload
+        fields = decode_fields(kept) if wanted else {}
+        return Candidate(track_id_of(kept), score, span_of(kept), fields, stored)
 
     def asks(self) -> tuple[Ask, ...]:
         """What to ask the engine next; empty once the answer is complete."""

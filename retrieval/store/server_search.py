@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from qdrant_client import models
 
 from retrieval.core.spaces import Level, SparseVector
 from retrieval.core.tracks import LibraryInfo
 from retrieval.store import server_schema as schema
 from retrieval.store.filters import translate
-from retrieval.store.points import TRACK, decode_fields, selector, span_of, track_id_of
+from retrieval.store.points import TRACK, selector
 from retrieval.store.protocol import Match, StoreQuery
 from retrieval.store.ranking import Ask, Candidate, Ranking, space_of
 from retrieval.store.server_calls import ServerCalls
@@ -45,7 +44,15 @@ def search(
                 continue
             answers = iter(calls.ask(calls.client.query_batch_points, name, requests=requests))
             for one, asks in here:
-                one.ranking.feed([[one.candidate(p) for p in next(answers).points] for _ in asks])
+                one.ranking.feed(
+                    [
+                        [
+                            one.ranking.candidate(p.score, p.payload, p.vector)
+                            for p in next(answers).points
+                        ]
+                        for _ in asks
+                    ]
+                )
 
 
 class _Running:
@@ -96,10 +103,5 @@ class _Running:
         )
 
     def candidate(self, point: models.ScoredPoint) -> Candidate:
-        """A point of the server's answer."""
-        payload = point.payload or {}
-        stored = None
-        if self.ranking.needs_stored and isinstance(point.vector, dict):
-            stored = np.asarray(point.vector[self._space], dtype=np.float32)
-        fields = decode_fields(payload) if self._wanted is None or self._wanted else {}
-        return Candidate(track_id_of(payload), point.score, span_of(payload), fields, stored)
+        """A point of the engine's answer."""
+        return self.ranking.candidate(point.score, point.payload, point.vector)
