@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from indexer.commit import Committer, Gone, Outcome
@@ -21,6 +19,7 @@ from indexer.progress import Callback
 from indexer.report import IndexReport
 from indexer.scan import Scan, device_of, is_under, scan
 from indexer.sidecar import Sidecar, read_sidecar
+from indexer.stopping import stopping_on_signals
 from indexer.tally import Tally
 from indexer.worker import Setup
 from retrieval.audio import Limits
@@ -55,7 +54,7 @@ def run(
     _check(options)
     stop = stop or threading.Event()
     tally = Tally(progress)
-    with _stopping_on_signals(stop):
+    with stopping_on_signals(stop):
         found = scan(paths, on_found=tally.scanning, stop=stop.is_set)
         info = library.declare(encoders.spaces(), STANDARD_FIELDS)
         sidecar: Sidecar | None = None
@@ -209,23 +208,3 @@ def _check(options: IndexOptions) -> None:
                 reason="INVALID_SETTING",
                 metadata={"field": name},
             )
-
-
-@contextlib.contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) end the run in good order and a second one at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
