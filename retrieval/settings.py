@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """Where models run; ``auto`` means CUDA if there is any, else the CPU."""
 
+    text_cache: int = Field(default=1024, ge=0)
+    """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""
+
     max_duration: float = Field(default=6 * 3600.0, gt=0)
     """Longest file to index, in seconds."""
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, gt=0)

@@ -61,7 +61,12 @@ def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.search import LocalLibrary
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
-    return LocalLibrary(open_store_at(settings, create=create), default_encoders(), limits=limits)
+    return LocalLibrary(
+        open_store_at(settings, create=create),
+        default_encoders(),
+        limits=limits,
+        text_cache=settings.text_cache,
+    )
 
 
 def open_store_at(settings: Settings, *, create: bool) -> Store:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from retrieval.core.errors import CancelledError, DeadlineError
 
@@ -15,7 +17,7 @@ class Budget:
     to call from any thread.
     """
 
-    __slots__ = ("_cancelled", "_deadline")
+    __slots__ = ("_cancelled", "_deadline", "_lock", "_waiting")
 
     def __init__(self, seconds: float | None = None) -> None:
         """Start the clock.
@@ -26,10 +28,31 @@ class Budget:
         """
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
         """Tell the work that nobody waits for its answer any more; idempotent."""
         self._cancelled.set()
+        with self._lock:
+            waiting = list(self._waiting)
+        for wake in waiting:
+            wake()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """While this lasts, ``cancel`` calls ``wake``, so that who waits can look and stop.
+
+        Args:
+            wake: Called after the flag is set, in the thread that cancels; must not block.
+        """
+        with self._lock:
+            self._waiting.append(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(wake)
 
     def remaining(self) -> float | None:
         """Seconds left, never below zero; None without a deadline."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from threading import Lock
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from retrieval.audio import Limits, Sound, open_audio
+from retrieval.core.budget import Budget
 from retrieval.core.errors import InvalidInputError, PreconditionError
-from retrieval.core.spaces import EmbeddingSpace, Statistics, Vector
+from retrieval.core.spaces import DenseVector, EmbeddingSpace, Statistics, Vector
 from retrieval.encoders.audio_pass import PreparedTrack, forward_tracks, prepare_track
 from retrieval.encoders.protocol import AudioEncoder, Encoder, HasReference, TextEncoder
+from retrieval.search.text_batches import TextBatches, TextCounts
+from retrieval.search.text_cache import DEFAULT_ENTRIES, TextCache
+from retrieval.search.turns import Turns
 
 
 class Decoder(Protocol):
@@ -27,7 +29,11 @@ class Decoder(Protocol):
 
 
 class Encoding:
-    """Encodes queries. ``forward`` of one encoder runs in one thread at a time."""
+    """Encodes queries.
+
+    One thread at a time goes forward with the texts of an encoder, and one with its sounds: these
+    are different networks, and a word never waits for a whole upload.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class Encoding:
         *,
         decoder: Decoder | None = None,
         limits: Limits | None = None,
+        text_cache: int = DEFAULT_ENTRIES,
     ) -> None:
         """Take the encoders of this machine.
 
@@ -42,11 +49,18 @@ class Encoding:
             encoders: By the name of the space they fill.
             decoder: Decodes audio queries; None decodes in this process.
             limits: Bounds on the sound of a query.
+            text_cache: Vectors of repeated texts to keep; 0 keeps none.
         """
         self._encoders = dict(encoders)
         self._decoder = decoder
         self._limits = limits if limits is not None else Limits()
-        self._locks = {name: Lock() for name in self._encoders}
+        self._sound_turns = {name: Turns() for name in self._encoders}
+        cache = TextCache(text_cache)
+        self._texts = {
+            name: TextBatches(encoder, cache)
+            for name, encoder in self._encoders.items()
+            if isinstance(encoder, TextEncoder)
+        }
 
     def has(self, space: EmbeddingSpace) -> bool:
         """Whether an encoder of the very same revision is here."""
@@ -66,56 +80,62 @@ class Encoding:
         return encoder.reference if isinstance(encoder, HasReference) else None
 
     def texts(
-        self, space: EmbeddingSpace, texts: Sequence[str]
+        self, space: EmbeddingSpace, texts: Sequence[str], budget: Budget
     ) -> list[Vector | InvalidInputError]:
-        """Encode texts in one batch.
+        """Encode texts, together with those that other requests wait for.
 
         Args:
             space: A text space whose encoder is here.
             texts: The texts.
+            budget: Of the request; checked while it waits for the encoder.
 
         Returns:
-            For each text its vector, or why it says nothing in this space.
+            For each text its vector, which cannot be written to, or why it says nothing in this
+            space.
+
+        Raises:
+            DeadlineError: If the deadline passes while the texts wait.
+            CancelledError: If the caller goes away while they wait.
         """
-        encoder = self._encoders[space.name]
-        if not isinstance(encoder, TextEncoder):
+        batches = self._texts.get(space.name)
+        if batches is None:
             raise _mute(space, "text")
-        results: list[Vector | InvalidInputError] = []
-        tokens, places = [], []
-        for place, text in enumerate(texts):
-            try:
-                tokens.append(encoder.prepare_text(text))
-            except InvalidInputError as error:
-                results.append(error)
-            else:
-                places.append(place)
-                results.append(InvalidInputError("not encoded"))
-        if tokens:
-            with self._locks[space.name]:
-                vectors = encoder.forward_text(tokens)
-            for place, vector in zip(places, vectors, strict=True):
-                results[place] = vector
-        return results
+        return batches.encode(texts, budget)
+
+    def text_counts(self) -> Mapping[str, TextCounts]:
+        """What became of the texts that were asked for, by space."""
+        return {name: batches.counts() for name, batches in self._texts.items()}
 
     def sounds(
-        self, spaces: Sequence[EmbeddingSpace], sounds: Sequence[tuple[str, bytes]]
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        sounds: Sequence[tuple[str, bytes]],
+        budget: Budget,
     ) -> list[Mapping[str, Vector]]:
-        """Encode sound files, each decoded once, in one batch.
+        """Encode sound files, each decoded once, in one batch per space.
 
         Args:
             spaces: Audio spaces whose encoders are here.
             sounds: What errors call each, and the encoded file.
+            budget: Of the request; checked before every encoder's turn.
 
         Returns:
             For each sound its vector per space; a space that hears only silence is absent.
 
         Raises:
             AudioError: If one of them is not usable audio within the limits.
+            DeadlineError: If the deadline passes first.
+            CancelledError: If the caller goes away first.
         """
         encoders = [self._audio(space) for space in spaces]
         prepared = [self._prepare(name, data, encoders) for name, data in sounds]
-        with self._held(spaces):
-            return [track.vectors for track in forward_tracks(prepared, encoders)]
+        vectors: list[dict[str, DenseVector]] = [{} for _ in prepared]
+        for encoder in encoders:
+            with self._sound_turns[encoder.space.name].turn(budget, "encoding the sound"):
+                encoded = forward_tracks(prepared, [encoder])
+            for held, track in zip(vectors, encoded, strict=True):
+                held.update(track.vectors)
+        return list(vectors)
 
     def _prepare(self, name: str, data: bytes, encoders: Sequence[AudioEncoder]) -> PreparedTrack:
         if self._decoder is not None:
@@ -128,14 +148,6 @@ class Encoding:
         if not isinstance(encoder, AudioEncoder):
             raise _mute(space, "audio")
         return encoder
-
-    @contextmanager
-    def _held(self, spaces: Sequence[EmbeddingSpace]) -> Iterator[None]:
-        # In one order for all threads, so that no two wait for each other.
-        with ExitStack() as stack:
-            for name in sorted({space.name for space in spaces}):
-                stack.enter_context(self._locks[name])
-            yield
 
 
 def _mute(space: EmbeddingSpace, what: str) -> PreconditionError:

@@ -32,6 +32,8 @@ from retrieval.search.pipeline import answer
 from retrieval.search.plan import check_scope
 from retrieval.search.queries.kind import Sources
 from retrieval.search.statistics import fit, statistics_space
+from retrieval.search.text_batches import TextCounts
+from retrieval.search.text_cache import DEFAULT_ENTRIES
 from retrieval.search.weights import statistics_of
 from retrieval.store.protocol import Store
 
@@ -48,6 +50,7 @@ class LocalLibrary:
         decoder: Decoder | None = None,
         *,
         limits: Limits | None = None,
+        text_cache: int = DEFAULT_ENTRIES,
     ) -> None:
         """Open a library over a store, which ``close`` closes with it.
 
@@ -56,9 +59,10 @@ class LocalLibrary:
             encoders: Encoders of this machine by the name of their space.
             decoder: Decodes audio queries apart from this process; None decodes in it.
             limits: Bounds on the sound of a query.
+            text_cache: Vectors of repeated texts to keep; 0 keeps none.
         """
         self._store = store
-        self._encoding = Encoding(encoders, decoder=decoder, limits=limits)
+        self._encoding = Encoding(encoders, decoder=decoder, limits=limits, text_cache=text_cache)
 
     # Questions
 
@@ -150,6 +154,10 @@ class LocalLibrary:
             )
             for name, space in sorted(info.spaces.items())
         )
+
+    def text_counts(self) -> Mapping[str, TextCounts]:
+        """What became of the query texts so far, by space."""
+        return self._encoding.text_counts()
 
     def fetch(self, track_ids: Sequence[str]) -> tuple[Track, ...]:
         """The tracks among these that exist, in the given order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from retrieval.api.errors import RETRY_AFTER
@@ -10,6 +10,7 @@ from retrieval.core.budget import Budget
 from retrieval.core.errors import StoreError
 from retrieval.core.library import Library, RecordReader
 from retrieval.core.queries import RecommendRequest, SearchRequest, SearchResponse
+from retrieval.search.text_batches import TextCounts
 from retrieval.service.calls import CALL, Context
 from retrieval.service.page_tokens import PageTokens
 
@@ -27,6 +28,10 @@ class ServedLibrary(Library, RecordReader, Protocol):
         self, request: RecommendRequest, *, budget: Budget | None = None
     ) -> SearchResponse:
         """Answer a recommendation within the budget."""
+        ...
+
+    def text_counts(self) -> Mapping[str, TextCounts]:
+        """What became of the query texts so far, by space."""
         ...
 
 

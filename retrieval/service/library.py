@@ -27,6 +27,7 @@ class OwnLibrary(LocalLibrary):
             limits=Limits(
                 max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes
             ),
+            text_cache=settings.text_cache,
         )
         self._decoder.start()
 

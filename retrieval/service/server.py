@@ -26,13 +26,15 @@ from retrieval.service.logs import make_logger
 from retrieval.service.page_tokens import PageTokens
 from retrieval.service.readiness import Readiness
 from retrieval.service.search_servicer import SearchServicer
-from retrieval.service.telemetry import Telemetry
+from retrieval.service.telemetry import Telemetry, TextReport
 from retrieval.settings import Settings
 
 SERVICES = (
     search_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     library_pb2.DESCRIPTOR.services_by_name["LibraryService"].full_name,
 )
+REPORT_SECONDS = 60.0
+"""How often the log says what texts cost, if any were asked for."""
 BACKSTOP = 16
 """Calls the core lets in for each place in our lanes; it refuses health checks too, so it is high.
 """
@@ -74,6 +76,8 @@ class Service:
         self.readiness = Readiness(self._backend, SERVICES, self.log)
         self._server: grpc.aio.Server | None = None
         self._stopped = asyncio.Event()
+        self._texts = TextReport(self.log)
+        self._reporting: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -104,6 +108,7 @@ class Service:
             await server.start()
             self._backend.library = await self._opened()
             await self.readiness.watch()
+            self._reporting = asyncio.create_task(self._report())
         except BaseException:
             await self.stop(0)
             raise
@@ -114,6 +119,12 @@ class Service:
             tls=credentials is not None,
             token=self._settings.token is not None,
         )
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            if self._backend.library is not None:
+                self._texts.tell(self._backend.library.text_counts())
 
     async def _opened(self) -> ServedLibrary:
         opening = asyncio.create_task(asyncio.to_thread(self._open_library))
@@ -140,6 +151,8 @@ class Service:
         if self._stopped.is_set():
             return
         self._stopped.set()
+        if self._reporting is not None:
+            self._reporting.cancel()
         await self.readiness.drain()
         if self._server is not None:
             await self._server.stop(self._settings.drain_seconds if grace is None else grace)
@@ -156,6 +169,7 @@ class Service:
         self.lanes.close()
         self.readiness.close()
         if library is not None:
+            self._texts.tell(library.text_counts())
             library.close()
 
     async def __aenter__(self) -> Self:

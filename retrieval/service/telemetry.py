@@ -1,4 +1,7 @@
-"""One log line per call: method, status, reason and time. Never what was asked, never a token."""
+"""What the log tells: each call's method, status, reason and time, and what texts cost.
+
+Never what was asked, never a token.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from retrieval.search.text_batches import TextCounts
 from retrieval.service.calls import CALL, Call, Context, Interceptor, Run
 from retrieval.service.logs import Logger
 
@@ -47,6 +53,21 @@ class Telemetry(Interceptor):
                 ms=round(1000 * (time.perf_counter() - start), 3),
                 request_id=call.request_id,
             )
+
+
+class TextReport:
+    """One line for each space that was asked for texts since the last report."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._told: Mapping[str, TextCounts] = {}
+
+    def tell(self, counts: Mapping[str, TextCounts]) -> None:
+        """Log what is new; figures are totals since the start."""
+        for space, now in counts.items():
+            if now != self._told.get(space, TextCounts()):
+                self._log.info("texts", space=space, **asdict(now))
+        self._told = counts
 
 
 def _request_id(context: Context) -> str:

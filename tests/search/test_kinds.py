@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from retrieval.core.budget import Budget
 from retrieval.core.errors import (
     AudioError,
     BusyError,
@@ -109,7 +110,7 @@ class TestAudio:
         made.declare([e.space for e in own.values()], ())
         for name, samples in sounds.items():
             encoded = made._encoding.sounds(
-                [e.space for e in own.values()], [(name, encode(samples))]
+                [e.space for e in own.values()], [(name, encode(samples))], Budget()
             )[0]
             made.write([TrackRecord(name, {"title": name}, encoded, ())])
         for name, samples in sounds.items():

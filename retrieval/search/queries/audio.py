@@ -36,14 +36,15 @@ class AudioKind(QueryKind[AudioQuery]):
     def probes(
         self, asked: Sequence[Asked[AudioQuery]], sources: Sources
     ) -> Iterable[tuple[Asked[AudioQuery], Probe]]:
-        """Each file is decoded once; files asked in the same spaces share a batch."""
+        """Each file is decoded once; files asked in the same spaces share batches."""
         alike: dict[tuple[str, ...], list[Asked[AudioQuery]]] = defaultdict(list)
         for one in asked:
             alike[tuple(space.name for space in one.spaces)].append(one)
         for those in alike.values():
             spaces = those[0].spaces
             sounds = [(f"{one.where}audio", one.query.data) for one in those]
-            for one, vectors in zip(those, sources.encoding.sounds(spaces, sounds), strict=True):
+            encoded = sources.encoding.sounds(spaces, sounds, sources.budget)
+            for one, vectors in zip(those, encoded, strict=True):
                 for space in spaces:
                     if space.name in vectors:
                         weights = standard_weights(space, sources.info, sources.encoding)

@@ -44,7 +44,8 @@ class TextKind(QueryKind[TextQuery]):
         probes: list[tuple[Asked[TextQuery], Probe]] = []
         refusals: dict[int, InvalidInputError] = {}
         for name, those in by_space.items():
-            encoded = sources.encoding.texts(spaces[name], [one.query.text for one in those])
+            texts = [one.query.text for one in those]
+            encoded = sources.encoding.texts(spaces[name], texts, sources.budget)
             for one, vector in zip(those, encoded, strict=True):
                 if not isinstance(vector, InvalidInputError):
                     probes.append((one, Probe(name, vector)))
