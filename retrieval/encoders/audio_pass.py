@@ -6,9 +6,10 @@ windows of many files, in the one thread that owns the device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -24,39 +25,27 @@ from retrieval.audio import (
 from retrieval.core.errors import AudioError
 from retrieval.core.spaces import DenseVector, Level, check_vector
 from retrieval.core.tracks import SegmentRecord, Span
+from retrieval.encoders.prepared import PreparedTrack, PreparedWindows, Shelf
 from retrieval.encoders.protocol import (
     AudioEncoder,
     PreparedWindow,
     TrackVectors,
     WholeTrackEncoder,
 )
+from retrieval.encoders.spool import Spool
+
+__all__ = [
+    "MAX_BATCH",
+    "EncodedTrack",
+    "PreparedTrack",
+    "assemble_track",
+    "forward_tracks",
+    "forward_windows",
+    "prepare_track",
+]
 
 MAX_BATCH = 64
 """Windows per call of ``forward_audio``."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedTrack:
-    """What is left of a file once it has been decoded; small, and may cross processes.
-
-    Attributes:
-        track_id: Identity by sound.
-        duration: Seconds of sound that were decoded.
-        sample_rate: Hz, of the file.
-        channels: Of the file.
-        format: Container of the file.
-        truncated: Whether parts of the file were missing or damaged.
-        windows: By space; silent windows are left out (a whole-track encoder decides for itself),
-            and a space without any is absent.
-    """
-
-    track_id: str
-    duration: float
-    sample_rate: int
-    channels: int
-    format: str
-    truncated: bool
-    windows: Mapping[str, tuple[PreparedWindow, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,20 +65,24 @@ class EncodedTrack:
     segments: tuple[SegmentRecord, ...]
 
 
-def prepare_track(reader: AudioReader, encoders: Sequence[AudioEncoder]) -> PreparedTrack:
+def prepare_track(
+    reader: AudioReader, encoders: Sequence[AudioEncoder], *, spool: Spool | None = None
+) -> PreparedTrack:
     """Decode once and prepare the windows of every encoder, each at its own rate.
 
     Args:
         reader: Read to its end; not closed.
         encoders: Audio encoders of different spaces.
+        spool: Where features go, so that memory stays bounded however long the sound is; sealed by
+            the caller. None keeps them all in memory.
 
     Raises:
         AudioError: As ``AudioReader.blocks`` does, and AUDIO_SILENT if no window has sound in it.
+        BusyError: DISK_FULL; see ``Spool``.
     """
     digest = SoundDigest(reader.sample_rate, reader.channels)
-    whole = [encoder for encoder in encoders if isinstance(encoder, WholeTrackEncoder)]
-    intakes = {encoder.space.name: encoder.intake(reader.sample_rate) for encoder in whole}
-    lanes = [_Lane(encoder) for encoder in encoders if encoder not in whole]
+    whole = [_WholeLane(e, reader, spool) for e in encoders if isinstance(e, WholeTrackEncoder)]
+    lanes = [_Lane(e, spool) for e in encoders if not isinstance(e, WholeTrackEncoder)]
     rates = {lane.encoder.sample_rate for lane in lanes}
     resamplers = {rate: Resampler(reader.sample_rate, rate) for rate in rates}
     frames, audible = 0, False
@@ -101,21 +94,21 @@ def prepare_track(reader: AudioReader, encoders: Sequence[AudioEncoder]) -> Prep
         resampled = {rate: resampler.push(mono) for rate, resampler in resamplers.items()}
         for lane in lanes:
             lane.push(resampled[lane.encoder.sample_rate])
-        for intake in intakes.values():
-            intake.push(mono)
+        for track in whole:
+            track.push(mono)
+    if not audible:
+        raise _silent(reader)
     nothing = np.empty(0, dtype=np.float32)
     rest = {rate: resampler.push(nothing, last=True) for rate, resampler in resamplers.items()}
     duration = frames / reader.sample_rate
-    for lane in lanes:
-        lane.finish(rest[lane.encoder.sample_rate], duration)
-    windows = {lane.encoder.space.name: tuple(lane.windows) for lane in lanes if lane.windows}
-    if audible:
-        for name, intake in intakes.items():
-            windows[name] = tuple(intake.finish(duration))
-    if not audible or (encoders and not windows):
-        raise AudioError(
-            f"{reader.name}: there is nothing but silence in it", reason="AUDIO_SILENT"
-        )
+    windows = {
+        lane.encoder.space.name: lane.finish(rest[lane.encoder.sample_rate], duration)
+        for lane in lanes
+    }
+    windows |= {track.encoder.space.name: track.finish(duration) for track in whole}
+    windows = {space: found for space, found in windows.items() if found}
+    if encoders and not windows:
+        raise _silent(reader)
     return PreparedTrack(
         track_id=digest.track_id(),
         duration=duration,
@@ -124,7 +117,12 @@ def prepare_track(reader: AudioReader, encoders: Sequence[AudioEncoder]) -> Prep
         format=reader.format,
         truncated=reader.truncated,
         windows=windows,
+        spool=spool,
     )
+
+
+def _silent(reader: AudioReader) -> AudioError:
+    return AudioError(f"{reader.name}: there is nothing but silence in it", reason="AUDIO_SILENT")
 
 
 def forward_tracks(
@@ -135,42 +133,62 @@ def forward_tracks(
     Raises:
         InvalidInputError: INVALID_VECTOR if an encoder makes a vector that cannot be stored.
     """
-    vectors: list[dict[str, DenseVector]] = [{} for _ in prepared]
-    segments: list[dict[Span, dict[str, DenseVector]]] = [{} for _ in prepared]
+    rows: list[dict[str, DenseVector]] = [{} for _ in prepared]
     for encoder in encoders:
-        space = encoder.space
-        rows = _forward(encoder, (w for t in prepared for w in t.windows.get(space.name, ())))
+        name = encoder.space.name
+        features = (w.features for track in prepared for w in track.windows.get(name, ()))
+        found = forward_windows(encoder, features)
         position = 0
-        for index, track in enumerate(prepared):
-            windows = track.windows.get(space.name, ())
-            if not windows:
-                continue
-            own = rows[position : position + len(windows)]
-            position += len(windows)
-            found = _assemble(encoder, own, windows)
-            if Level.TRACK in space.levels:
-                check_vector(space, found.vector, where=f"track {track.track_id}")
-                vectors[index][space.name] = found.vector
-            if Level.SEGMENT in space.levels:
-                for span, vector in found.segments:
-                    check_vector(space, vector, where=f"track {track.track_id}")
-                    segments[index].setdefault(span, {})[space.name] = vector
-    return [
-        EncodedTrack(
-            track_id=track.track_id,
-            duration=track.duration,
-            vectors=vectors[index],
-            segments=tuple(SegmentRecord(s, segments[index][s]) for s in sorted(segments[index])),
-        )
-        for index, track in enumerate(prepared)
-    ]
+        for own, track in zip(rows, prepared, strict=True):
+            count = len(track.windows.get(name, ()))
+            if count:
+                own[name] = found[position : position + count]
+            position += count
+    return [assemble_track(track, own, encoders) for track, own in zip(prepared, rows, strict=True)]
 
 
-def _forward(encoder: AudioEncoder, windows: Iterator[PreparedWindow]) -> DenseVector:
+def forward_windows(encoder: AudioEncoder, features: Iterable[Any]) -> DenseVector:
+    """The rows of prepared windows, shape (n, width), at most ``MAX_BATCH`` in hand at a time."""
+    remaining = iter(features)
     parts = []
-    while batch := [window.features for window in islice(windows, MAX_BATCH)]:
+    while batch := list(islice(remaining, MAX_BATCH)):
         parts.append(encoder.forward_audio(batch))
     return np.concatenate(parts) if parts else np.empty((0, encoder.space.dim), dtype=np.float32)
+
+
+def assemble_track(
+    track: PreparedTrack, rows: Mapping[str, DenseVector], encoders: Sequence[AudioEncoder]
+) -> EncodedTrack:
+    """The vectors of one track from the rows of all its windows.
+
+    Args:
+        track: Its features are not looked at.
+        rows: By space, what ``forward_windows`` made of its windows.
+        encoders: At least those of these spaces.
+
+    Raises:
+        InvalidInputError: INVALID_VECTOR if an encoder makes a vector that cannot be stored.
+    """
+    vectors: dict[str, DenseVector] = {}
+    segments: dict[Span, dict[str, DenseVector]] = {}
+    for encoder in encoders:
+        space = encoder.space
+        if space.name not in rows:
+            continue
+        found = _assemble(encoder, rows[space.name], track.windows[space.name].outline)
+        if Level.TRACK in space.levels:
+            check_vector(space, found.vector, where=f"track {track.track_id}")
+            vectors[space.name] = found.vector
+        if Level.SEGMENT in space.levels:
+            for span, vector in found.segments:
+                check_vector(space, vector, where=f"track {track.track_id}")
+                segments.setdefault(span, {})[space.name] = vector
+    return EncodedTrack(
+        track_id=track.track_id,
+        duration=track.duration,
+        vectors=vectors,
+        segments=tuple(SegmentRecord(span, segments[span]) for span in sorted(segments)),
+    )
 
 
 def _assemble(
@@ -184,24 +202,42 @@ def _assemble(
 
 
 class _Lane:
-    """One encoder's share of the pass."""
+    """The share in the pass of an encoder whose windows stand alone."""
 
-    def __init__(self, encoder: AudioEncoder) -> None:
+    def __init__(self, encoder: AudioEncoder, spool: Spool | None) -> None:
         self.encoder = encoder
-        self.windows: list[PreparedWindow] = []
+        self._shelf = Shelf(spool)
         self._cutter = WindowCutter(encoder.sample_rate, encoder.windowing)
 
     def push(self, samples: DenseVector) -> None:
-        for window in self._cutter.push(samples):
-            self._prepare(window, window.end)
+        self._prepare(self._cutter.push(samples))
 
-    def finish(self, samples: DenseVector, duration: float) -> None:
+    def finish(self, samples: DenseVector, duration: float) -> PreparedWindows:
         self.push(samples)
-        for window in self._cutter.finish():
-            # The resampler rounds the length; no span may pass the end of the track.
-            self._prepare(window, min(window.end, duration))
+        self._prepare(self._cutter.finish())
+        return self._shelf.windows(duration)
 
-    def _prepare(self, window: Window, end: float) -> None:
-        if end > window.start and np.abs(window.samples).max(initial=0.0) > SILENCE_PEAK:
-            features = self.encoder.prepare_audio(window.samples)
-            self.windows.append(PreparedWindow(Span(window.start, end), features))
+    def _prepare(self, windows: Iterable[Window]) -> None:
+        for window in windows:
+            if np.abs(window.samples).max(initial=0.0) > SILENCE_PEAK:
+                features = self.encoder.prepare_audio(window.samples)
+                self._shelf.add(PreparedWindow(Span(window.start, window.end), features))
+
+
+class _WholeLane:
+    """That of an encoder that hears the whole track before it knows any window."""
+
+    def __init__(self, encoder: WholeTrackEncoder, reader: AudioReader, spool: Spool | None):
+        self.encoder = encoder
+        self._shelf = Shelf(spool)
+        self._intake = encoder.intake(reader.sample_rate)
+
+    def push(self, samples: DenseVector) -> None:
+        for window in self._intake.push(samples):
+            self._shelf.add(window)
+
+    def finish(self, duration: float) -> PreparedWindows:
+        last, finisher = self._intake.finish()
+        for window in last:
+            self._shelf.add(window)
+        return self._shelf.windows(duration, finisher)

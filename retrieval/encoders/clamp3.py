@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,9 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
     def prepare_audio(self, window: NDArray[np.float32]) -> MertWindow:
         """The first window (5 s) of a sound at 24 kHz, normalised over all of it."""
         intake = Clamp3Intake(self.sample_rate)
-        intake.push(window)
-        return cast(MertWindow, intake.finish(len(window) / self.sample_rate)[0].features)
+        whole = intake.push(window)
+        rest, finish = intake.finish()
+        return finish([*whole, *rest][0].features)
 
     def forward_audio(self, batch: Sequence[MertWindow]) -> NDArray[np.float32]:
         """MERT's rows, shape (len(batch), width), width being 768 at the published size."""
@@ -102,7 +103,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         ranges = [
             (first, last)
             for first, last in segment_ranges(len(windows))
-            if any(window.features.audible for window in windows[first:last])
+            if any(window.audible for window in windows[first:last])
         ]
         whole = (0, len(windows))
         wanted = [whole, *(one for one in ranges if one != whole)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.audio import SILENCE_PEAK, WindowCutter
+from retrieval.audio import SILENCE_PEAK, Window, WindowCutter
 from retrieval.core.tracks import Span
 from retrieval.encoders.protocol import PreparedWindow, Windowing
 from retrieval.encoders.sinc import SincResampler
@@ -28,7 +28,7 @@ SPAN_WINDOWS, SPAN_HOP = 6, 3
 class MertWindow:
     """One window, and whether there is sound in it.
 
-    The samples are normalised, and never padded: MERT's first layer normalises over time.
+    The samples are never padded: MERT's first layer normalises over time.
     """
 
     samples: NDArray[np.float32]
@@ -38,8 +38,8 @@ class MertWindow:
 class Clamp3Intake:
     """One track on its way to MERT; the ``TrackIntake`` of CLAMP3.
 
-    Holds the track's windows until its end, 96 kB for each second, since none can be normalised
-    before the mean and the variance of all are known.
+    Windows leave it as they are heard: none can be normalised before the mean and the variance of
+    all are known, and a track of hours is not held until then.
     """
 
     def __init__(self, source_rate: int) -> None:
@@ -50,43 +50,61 @@ class Clamp3Intake:
         """
         self._resampler = SincResampler(source_rate, SAMPLE_RATE)
         self._cutter = WindowCutter(SAMPLE_RATE, WINDOWING)
-        self._windows: list[tuple[float, float, NDArray[np.float32]]] = []
         self._count, self._sum, self._squares = 0, 0.0, 0.0
 
-    def push(self, samples: NDArray[np.float32]) -> None:
-        """Take the next mono samples."""
-        self._take(self._resampler.push(samples))
+    def push(self, samples: NDArray[np.float32]) -> Sequence[PreparedWindow]:
+        """Take the next mono samples; the windows that are whole now, not yet normalised."""
+        return self._take(self._resampler.push(samples))
 
-    def finish(self, duration: float) -> Sequence[PreparedWindow]:
-        """Normalised windows with their spans; a last one of less than a second is left out.
+    def finish(self) -> tuple[Sequence[PreparedWindow], Normalizer]:
+        """The last windows, and what normalises all; a last one of less than 1 s is left out.
 
         A sound of less than 17 ms, too short for one frame, is repeated until it is long enough.
         """
-        self._take(self._resampler.push(np.empty(0, dtype=np.float32), last=True))
-        self._windows.extend((w.start, w.end, w.samples.copy()) for w in self._cutter.finish())
+        last = self._take(self._resampler.push(np.empty(0, dtype=np.float32), last=True))
+        last.extend(_prepared(window) for window in self._cutter.finish())
         mean = self._sum / self._count
         variance = max(0.0, self._squares / self._count - mean * mean)
         scale = 1.0 / np.sqrt(variance + EPSILON)
-        found = []
-        for start, end, heard in self._windows:
-            samples = heard if len(heard) >= _SHORTEST else np.resize(heard, _SHORTEST)
-            audible = bool(np.abs(samples).max(initial=0.0) > SILENCE_PEAK)
-            # In place, so that a long track is held once.
-            np.subtract(samples, np.float32(mean), out=samples)
-            np.multiply(samples, np.float32(scale), out=samples)
-            # The resampler rounds the length up; no span may pass the end of the track.
-            span = Span(start, min(end, duration))
-            found.append(PreparedWindow(span, MertWindow(samples, audible)))
-        self._windows = []
-        return found
+        return last, Normalizer(float(np.float32(mean)), float(np.float32(scale)))
 
-    def _take(self, samples: NDArray[np.float32]) -> None:
+    def _take(self, samples: NDArray[np.float32]) -> list[PreparedWindow]:
         wide = samples.astype(np.float64)
         self._count += len(wide)
         self._sum += float(wide.sum())
         self._squares += float(wide @ wide)
-        # Copies, because a window may be a view of the caller's block.
-        self._windows.extend((w.start, w.end, w.samples.copy()) for w in self._cutter.push(samples))
+        return [_prepared(window) for window in self._cutter.push(samples)]
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """Brings the windows of one track to its mean 0 and variance 1.
+
+    Attributes:
+        mean: To subtract, in single precision.
+        scale: To multiply by, likewise.
+    """
+
+    mean: float
+    scale: float
+
+    def __call__(self, window: MertWindow) -> MertWindow:
+        """The window, normalised."""
+        samples = np.subtract(window.samples, np.float32(self.mean))
+        np.multiply(samples, np.float32(self.scale), out=samples)
+        return MertWindow(samples, window.audible)
+
+
+def _prepared(window: Window) -> PreparedWindow:
+    audible = bool(np.abs(window.samples).max(initial=0.0) > SILENCE_PEAK)
+    # A copy in any case, because a window may be a view of the caller's block.
+    samples = (
+        window.samples.copy()
+        if len(window.samples) >= _SHORTEST
+        else np.resize(window.samples, _SHORTEST)
+    )
+    span = Span(window.start, window.end)
+    return PreparedWindow(span, MertWindow(samples, audible), audible)
 
 
 def segment_ranges(count: int) -> list[tuple[int, int]]:

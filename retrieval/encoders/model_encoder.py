@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.spaces import EmbeddingSpace
@@ -44,6 +44,20 @@ class ModelEncoder(ABC, Generic[Model]):
     @abstractmethod
     def _load(self) -> tuple[EmbeddingSpace, Model]:
         """Read the weights and check what they make of a few texts."""
+
+    def on(self, device: str) -> Self:
+        """The same encoder for one other device, without weights; it loads when it is used."""
+        copy = type(self).__new__(type(self))
+        copy.__setstate__(self.__getstate__() | {"_device": device})
+        return copy
+
+    def load(self) -> None:
+        """Load the networks now instead of at the first call.
+
+        Raises:
+            PreconditionError: As the constructor, and REVISION_MISMATCH if they are others now.
+        """
+        self._ready()
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("_source", "_device", "_sha256", "space")

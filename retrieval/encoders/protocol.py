@@ -7,7 +7,7 @@ items of the batch (cosine >= 0.9999). An encoder implements any of the protocol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,10 +42,17 @@ class Windowing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedWindow:
-    """One window of a track: its span and what the encoder made of it; may cross processes."""
+    """One window of a track: its span and what the encoder made of it; may cross processes.
+
+    Attributes:
+        span: Where it lies in the track.
+        features: What ``forward_audio`` takes; None once they are not needed any more.
+        audible: Whether there is sound in it.
+    """
 
     span: Span
     features: Any
+    audible: bool = True
 
 
 @runtime_checkable
@@ -79,17 +86,22 @@ class AudioEncoder(Encoder, Protocol):
 
 
 class TrackIntake(Protocol):
-    """One track on its way through ``prepare``: heard from start to end, then cut."""
+    """One track on its way through ``prepare``, heard from start to end in bounded memory."""
 
-    def push(self, samples: NDArray[np.float32]) -> None:
-        """Take the next mono samples, shape (n,), at the rate of the file."""
+    def push(self, samples: NDArray[np.float32]) -> Iterable[PreparedWindow]:
+        """Take the next mono samples, shape (n,), at the rate of the file.
+
+        Returns:
+            The windows that are whole now, in order; their features may be unfinished.
+        """
         ...
 
-    def finish(self, duration: float) -> Sequence[PreparedWindow]:
-        """The windows, at least one, in order, now that the track has ended.
+    def finish(self) -> tuple[Iterable[PreparedWindow], Callable[[Any], Any]]:
+        """The last windows, now that the track has ended, and what finishes all features.
 
-        Args:
-            duration: Seconds that were pushed, > 0.
+        What is known only at the end (the mean of the track) is in the second: a picklable function
+        that ``prepare`` applies to the features of each window when they are read. Of a track with
+        any samples there is at least one window.
         """
         ...
 
@@ -123,7 +135,33 @@ class WholeTrackEncoder(AudioEncoder, Protocol):
     def assemble(
         self, rows: NDArray[np.float32], windows: Sequence[PreparedWindow]
     ) -> TrackVectors:
-        """The vectors of one track from its n >= 1 rows (n, width), one per window."""
+        """The vectors of one track from its n >= 1 rows (n, width), one per window.
+
+        Args:
+            rows: What ``forward_audio`` gave.
+            windows: Span and ``audible`` of each; their features may be gone.
+        """
+        ...
+
+
+@runtime_checkable
+class MovableEncoder(AudioEncoder, Protocol):
+    """An audio encoder whose networks may run on several devices, in a process for each."""
+
+    def on(self, device: str) -> MovableEncoder:
+        """The same encoder for one other device; small to pickle, and loaded where it is used.
+
+        Args:
+            device: As ``retrieval.encoders.device.choose_device``.
+        """
+        ...
+
+    def load(self) -> None:
+        """Load the networks now instead of at the first call.
+
+        Raises:
+            PreconditionError: MODEL_MISSING, MODEL_INVALID or REVISION_MISMATCH.
+        """
         ...
 
 

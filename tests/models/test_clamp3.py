@@ -8,7 +8,8 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from retrieval.encoders.clamp3_files import convert, parse_name  # noqa: E402
 from retrieval.encoders.clamp3_intake import Clamp3Intake, segment_ranges  # noqa: E402
 from retrieval.encoders.protocol import (  # noqa: E402
     AudioEncoder,
+    PreparedWindow,
     TextEncoder,
     WholeTrackEncoder,
 )
@@ -106,13 +108,18 @@ def test_blocks_neighbours_and_batches_never_show(encoder: Clamp3Encoder) -> Non
     for size in (1, 3, 16):
         parts = [encoder.forward_audio(windows[i : i + size]) for i in range(0, len(windows), size)]
         assert np.abs(np.concatenate(parts) - rows).max() <= 1e-6
-    by_sample, whole = Clamp3Intake(44_100), Clamp3Intake(44_100)
-    whole.push(tracks[0].samples[:, 0])
-    for piece in np.array_split(tracks[0].samples[:, 0], 37):
-        by_sample.push(piece)
-    for a, b in zip(by_sample.finish(12.3), whole.finish(12.3), strict=True):
+    samples = tracks[0].samples[:, 0]
+    for a, b in zip(heard([samples]), heard(np.array_split(samples, 37)), strict=True):
         assert a.span == b.span
         assert np.abs(a.features.samples - b.features.samples).max() <= 1e-6
+
+
+def heard(pieces: Sequence[np.ndarray]) -> list[PreparedWindow]:
+    """What CLAMP3's intake makes of pieces of sound at 44.1 kHz."""
+    intake = Clamp3Intake(44_100)
+    windows = [window for piece in pieces for window in intake.push(piece)]
+    last, finish = intake.finish()
+    return [replace(w, features=finish(w.features)) for w in (*windows, *last)]
 
 
 def test_the_input_is_left_alone(encoder: Clamp3Encoder) -> None:
