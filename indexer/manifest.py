@@ -47,6 +47,22 @@ CREATE TABLE files (
 CREATE INDEX files_by_track ON files (track_id);
 CREATE INDEX files_by_digest ON files (stream_digest);
 """
+# Added to the manifests of earlier versions as they are opened.
+_FEATURES = """
+CREATE TABLE IF NOT EXISTS features (
+    path BLOB NOT NULL,
+    space TEXT NOT NULL,
+    root BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    track_id TEXT NOT NULL,
+    alone INTEGER NOT NULL,
+    PRIMARY KEY (path, space)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS features_by_track ON features (track_id);
+"""
 _FILE = (
     "path, root, size, mtime_ns, stream_digest, track_id, format, tags, tags_revision, sidecar, "
     "missing"
@@ -169,10 +185,12 @@ class Manifest:
         return TrackRow(row[0], parse(row[1]), row[2], row[3], json.loads(row[4]))
 
     def orphans(self) -> list[str]:
-        """Recordings that no file is left for."""
+        """Recordings that neither a sound file nor an imported vector is left for."""
         rows = self._db.execute(
             "SELECT track_id FROM tracks WHERE NOT EXISTS "
-            "(SELECT 1 FROM files WHERE files.track_id = tracks.track_id) ORDER BY track_id"
+            "(SELECT 1 FROM files WHERE files.track_id = tracks.track_id) AND NOT EXISTS "
+            "(SELECT 1 FROM features WHERE features.track_id = tracks.track_id AND alone) "
+            "ORDER BY track_id"
         )
         return [str(row[0]) for row in rows]
 
@@ -250,8 +268,9 @@ class Manifest:
         self._db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
 
     def delete_tracks(self, track_ids: Sequence[str]) -> None:
-        """Forget recordings and their files."""
+        """Forget recordings, their files and their imported vectors."""
         ids = [(track_id,) for track_id in track_ids]
+        self._db.executemany("DELETE FROM features WHERE track_id = ?", ids)
         self._db.executemany("DELETE FROM files WHERE track_id = ?", ids)
         self._db.executemany("DELETE FROM tracks WHERE track_id = ?", ids)
 
@@ -283,13 +302,14 @@ def _open(path: Path, library_id: str) -> sqlite3.Connection:
         if version == SCHEMA_VERSION:
             row = db.execute("SELECT value FROM meta WHERE name = 'library'").fetchone()
             if row and row[0] == library_id:
+                db.executescript(_FEATURES)
                 return db
         db.execute("BEGIN IMMEDIATE")
         db.execute("PRAGMA defer_foreign_keys = ON")
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (name,) in tables:
             db.execute(f'DROP TABLE "{name}"')
-        for statement in filter(str.strip, _SCHEMA.split(";")):
+        for statement in filter(str.strip, (_SCHEMA + _FEATURES).split(";")):
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('library', ?)", (library_id,))
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

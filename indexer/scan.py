@@ -77,6 +77,7 @@ def scan(
     *,
     on_found: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    wanted: Callable[[str], bool] | None = None,
 ) -> Scan:
     """Find the audio files at some paths.
 
@@ -89,6 +90,7 @@ def scan(
         paths: Files and folders.
         on_found: Told now and then how many files there are so far.
         stop: Asked now and then whether to give up.
+        wanted: Tells by its name whether a file below a folder counts; by default audio files do.
 
     Returns:
         The files and everything that had to be refused; nothing is raised for a bad path.
@@ -97,7 +99,7 @@ def scan(
     found: dict[str, FoundFile] = {}
     folders: list[str] = []
     files: list[str] = []
-    for path in dict.fromkeys(_root_path(os.fspath(p)) for p in paths):
+    for path in dict.fromkeys(root_path(os.fspath(p)) for p in paths):
         _sort_root(path, folders, files, result)
     # Outermost first, so that nested roots are walked once and give folder words of the outer one.
     walked: list[str] = []
@@ -106,7 +108,7 @@ def scan(
         if any(is_under(root, other) for other in walked) and not _hidden_below(root, walked):
             continue
         walked.append(root)
-        for entry in _walk(root, result):
+        for entry in _walk(root, result, wanted or is_audio):
             found.setdefault(entry.path, entry)
             if on_found is not None and len(found) % 256 == 0:
                 on_found(len(found))
@@ -126,7 +128,7 @@ def scan(
     return result
 
 
-def _root_path(path: str) -> str:
+def root_path(path: str) -> str:
     """One spelling for one root: folders with links resolved, files under their own name."""
     if "\0" in path or _is_folder(path):
         return os.path.realpath(path.replace("\0", "\ufffd"))
@@ -165,7 +167,7 @@ def _hidden_below(root: str, walked: list[str]) -> bool:
     return any(part.startswith(".") for part in Path(root).relative_to(outer).parts)
 
 
-def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
+def _walk(root: str, result: Scan, wanted: Callable[[str], bool]) -> Iterator[FoundFile]:
     real_root = os.path.realpath(root)
     pending = [root]
     while pending:
@@ -183,7 +185,7 @@ def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
             if child.name.startswith("."):
                 continue
             if child.is_symlink():
-                refusal = _check_link(child.path, real_root)
+                refusal = _check_link(child.path, real_root, wanted)
                 if refusal is not None:
                     result.failures.append(refusal)
                     result.unread.append(child.path)
@@ -193,7 +195,7 @@ def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
             elif child.is_dir(follow_symlinks=False):
                 inner.append(child.path)
                 continue
-            if is_audio(child.name):
+            if wanted(child.name):
                 entry = _stat_file(child.path, root)
                 if isinstance(entry, Failure):
                     result.failures.append(entry)
@@ -203,10 +205,10 @@ def _walk(root: str, result: Scan) -> Iterator[FoundFile]:
         pending.extend(reversed(inner))
 
 
-def _check_link(path: str, real_root: str) -> Failure | None:
+def _check_link(path: str, real_root: str, wanted: Callable[[str], bool]) -> Failure | None:
     """Refuse a link that leads out of the root, if it could have added anything."""
     target = os.path.realpath(path)
-    if is_under(target, real_root) or not (is_audio(path) or _is_folder(target)):
+    if is_under(target, real_root) or not (wanted(path) or _is_folder(target)):
         return None
     return Failure(
         printable(path),

@@ -16,10 +16,11 @@ from retrieval.cli.state import State, global_options, pass_state
 
 if TYPE_CHECKING:
     from indexer import Callback, IndexReport, Progress
+    from indexer.features_report import FeatureReport
 
 
 @click.command("index")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
@@ -33,6 +34,24 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="CSV or JSON with more payload per file.",
 )
+@click.option(
+    "--features",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Add vectors made elsewhere: files NAME.npy, named like the audio files.",
+)
+@click.option("--space", metavar="NAME", help="Embedding space of these vectors.")
+@click.option(
+    "--revision",
+    metavar="REV",
+    help="What made them, as in segue spaces; 'here': this machine's encoder of that space.",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(0.01, 3600.0),
+    metavar="SECONDS",
+    help="Length of each row of .npy files with a row per window.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no summary in words.")
 @global_options()
 @pass_state
@@ -43,6 +62,10 @@ def command(
     workers: int | None,
     prune: bool,
     metadata: Path | None,
+    features: Path | None,
+    space: str | None,
+    revision: str | None,
+    window: float | None,
     quiet: bool,
 ) -> int:
     r"""Bring a library in step with audio files and folders.
@@ -59,44 +82,81 @@ def command(
       segue index ~/Music --metadata catalogue.csv
       segue index ~/Music --address studio:50051 --json
 
+    --features imports vectors that another program made, one .npy file (1, dim) per audio file, of
+    the same name or the only one of its stem; without a PATH each becomes a track known by its file
+    name, or by the lists of segue export. With --revision here they count as made by this machine's
+    encoder of that space, and texts and sounds can be compared with them; without a revision they
+    get one of their own, imported-…, and only tracks and vectors can.
+
+    \b
+      segue index ~/Music --features ~/features --space clamp3 --revision here
+      segue index --features ~/embeddings --space mymodel
+      segue index --features ~/export/features
+
     The global options may stand here too; see segue --help.
     """
     from indexer import IndexOptions, index
     from retrieval.cli.opening import manifest_dir, open_library
     from retrieval.encoders.registry import default_encoders
 
+    if features is None and not paths:
+        raise click.UsageError("name the files and folders to index, or --features")
+    if features is None and (space, revision, window) != (None, None, None):
+        raise click.UsageError("--space, --revision and --window belong to --features DIR")
     options = IndexOptions(
         prune=prune, metadata=metadata, max_duration=state.settings().max_duration
     )
     if workers is not None:
         options = replace(options, workers=workers)
     shown = not (quiet or state.json)
+    vectors: FeatureReport | None = None
     with open_library(state, create=True) as library, _progress(show=shown) as progress:
-        report = index(
-            paths,
-            library,
-            default_encoders(),
-            manifest_dir=manifest_dir(state),
-            options=options,
-            progress=progress,
-        )
-    _show(report, state, quiet=quiet)
-    if report.interrupted:
+        if features is None:
+            report = index(
+                paths,
+                library,
+                default_encoders(),
+                manifest_dir=manifest_dir(state),
+                options=options,
+                progress=progress,
+            )
+        else:
+            from indexer.features import FeatureOptions, index_features
+
+            report, vectors = index_features(
+                features,
+                paths,
+                library,
+                default_encoders(),
+                manifest_dir=manifest_dir(state),
+                options=FeatureOptions(space, revision, window, options),
+                progress=progress,
+            )
+    _show(report, vectors, state, quiet=quiet)
+    if report.interrupted or (vectors is not None and vectors.interrupted):
         return EXIT_INTERRUPTED
-    return EXIT_FILES_FAILED if report.failed else 0
+    failed = report.failed or (vectors is not None and vectors.failed)
+    return EXIT_FILES_FAILED if failed else 0
 
 
-def _show(report: IndexReport, state: State, *, quiet: bool) -> None:
+def _show(report: IndexReport, vectors: FeatureReport | None, state: State, *, quiet: bool) -> None:
     from retrieval.cli.output import print_json, visible
 
     if state.json:
-        print_json(report.as_dict())
+        more = {} if vectors is None else {"features": vectors.as_dict()}
+        print_json(report.as_dict() | more)
         return
-    for failure in (*report.failed, *report.notes):
+    # Vectors without sound: of the sound there is nothing to tell.
+    reports: list[IndexReport | FeatureReport] = []
+    if report.found or vectors is None:
+        reports.append(report)
+    if vectors is not None:
+        reports.append(vectors)
+    for failure in [f for one in reports for f in (*one.failed, *one.notes)]:
         told = f"{failure.path}: {failure.message} [{failure.reason}]"
         click.echo(visible(told), err=True)
-    if not quiet:
-        click.echo(report.in_words())
+    for one in () if quiet else reports:
+        click.echo(one.in_words())
 
 
 @contextmanager
