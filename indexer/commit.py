@@ -10,6 +10,8 @@ from pathlib import Path
 
 from indexer.manifest import Manifest
 from indexer.rows import FileRow, TrackRow, compose, payload_digest
+from indexer.tagging_labels import TAGGED_BY
+from indexer.tagging_scores import Tagger, without_tags
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.library import LibraryWriter, RecordReader
 from retrieval.core.payload import Payload
@@ -82,11 +84,16 @@ class Committer:
     """Applies changes; used by one thread at a time."""
 
     def __init__(
-        self, library: LibraryWriter, manifest: Manifest, words: Sequence[WordsEncoder]
+        self,
+        library: LibraryWriter,
+        manifest: Manifest,
+        words: Sequence[WordsEncoder],
+        tagger: Tagger | None = None,
     ) -> None:
         self._library = library
         self._manifest = manifest
         self._words = words
+        self._tagger = tagger
         self._words_spaces = {e.space.name: e.space.revision for e in words}
 
     def apply(self, changes: Sequence[Change]) -> Done:
@@ -182,10 +189,14 @@ class Committer:
         for track_id, recording in recordings.items():
             old_row, old_record = known.get(track_id), kept.get(track_id)
             spaces = dict(recording.spaces) | self._words_spaces
-            computed = dict(recording.computed)
+            computed = recording.computed
+            vectors: dict[str, Vector] = dict(recording.encoded.vectors)
             if old_row is not None and old_record is not None:
                 spaces = dict(old_row.spaces) | spaces
-                computed = dict(old_row.computed) | computed
+                computed = {**old_row.computed, **computed}
+                others = set(old_record.vectors) - set(recording.spaces)
+                vectors |= {name: old_record.vectors[name] for name in others}
+            computed = self._tagged(computed, vectors)
             row = TrackRow(track_id, computed, since.get(track_id, now), spaces=spaces)
             payload = compose(row, self._manifest.files_of(track_id))
             record = TrackRecord(
@@ -220,6 +231,13 @@ class Committer:
         if updates:
             self._library.update(updates)
             self._manifest.unoptimized = True
+
+    def _tagged(self, computed: Payload, vectors: Mapping[str, Vector]) -> Payload:
+        """What is computed of a recording, with the tags that its vectors call for."""
+        if self._tagger is not None:
+            return {**without_tags(computed), **self._tagger.payloads([vectors])[0]}
+        # Earlier tags stay; without this field they are told anew when tagging goes on.
+        return {name: value for name, value in computed.items() if name != TAGGED_BY.name}
 
     def _covers(self, recording: Encoded, row: TrackRow) -> bool:
         return set(row.spaces) <= {*recording.spaces, *self._words_spaces}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -195,6 +195,18 @@ class Client:
         """The whole records among these that exist, in the given order, segments included."""
         found = calls.fetch_records(track_ids)
         return tuple(record for call in found for record in self._call(call))
+
+    def pages(
+        self, filter: Filter | None = None, *, size: int = 256
+    ) -> Iterator[tuple[TrackRecord, ...]]:
+        """The tracks that pass the filter, whole, page by page; see ``VectorReader``."""
+        after: str | None = None
+        while True:
+            page = self.list_tracks(filter, limit=size, after=after)
+            yield self.fetch_records([track.id for track in page.tracks]) if page.tracks else ()
+            after = page.next_after
+            if after is None:
+                return
 
     def delete_tracks(self, track_ids: Sequence[str]) -> int:
         """Delete tracks with their segments; returns how many there were."""

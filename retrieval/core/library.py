@@ -6,7 +6,7 @@ The command line and the indexer speak these protocols; ``retrieval.search.Local
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -146,6 +146,20 @@ class RecordReader(Protocol):
 
     def fetch_records(self, track_ids: Sequence[str]) -> tuple[TrackRecord, ...]:
         """The whole records among these that exist, in the given order, segments included."""
+        ...
+
+
+@runtime_checkable
+class VectorReader(Protocol):
+    """A library that can be read as a whole, vectors and all, a page at a time."""
+
+    def pages(
+        self, filter: Filter | None = None, *, size: int = 256
+    ) -> Iterator[tuple[TrackRecord, ...]]:
+        """The tracks that pass the filter, with their track vectors; segments may be left out.
+
+        Tracks that stop passing the filter meanwhile do not disturb the walk.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from retrieval.audio import Limits
 from retrieval.core.budget import Budget
@@ -169,6 +169,18 @@ class LocalLibrary:
         """The whole records among these that exist, in the given order, segments included."""
         _check_batch(track_ids)
         return self._store.retrieve(list(track_ids), vectors=True, segments=True)
+
+    def pages(
+        self, filter: Filter | None = None, *, size: int = 256
+    ) -> Iterator[tuple[TrackRecord, ...]]:
+        """The tracks that pass the filter with their vectors, without segments, page by page."""
+        check_scope(filter, None, self._store.info().fields)
+        after: str | None = None
+        while True:
+            page, after = self._store.scroll(filter, limit=size, after=after, vectors=True)
+            yield page
+            if after is None:
+                return
 
     # Changes
 
