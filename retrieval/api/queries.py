@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from retrieval.api.checks import all_finite, entry, enum_value, finite, invalid, join, kind_of
 from retrieval.api.checks import required as required_field
 from retrieval.api.names import track_id, track_name
@@ -37,7 +39,9 @@ def encode_query(weighted: WeightedQuery, where: str) -> pb.Query:
     Raises:
         InvalidInputError: If a track id is not one.
     """
-    message = pb.Query(weight=weighted.weight, spaces=weighted.spaces)
+    message = pb.Query(
+        weight=weighted.weight, spaces=weighted.spaces, space_weights=weighted.space_weights
+    )
     match weighted.query:
         case TextQuery(text=text):
             message.text = text
@@ -88,15 +92,23 @@ def decode_query(message: pb.Query, where: str) -> WeightedQuery:
         case _:
             query = _decode_vector_query(message.vector, here)
     weight = finite(message.weight, join(where, "weight")) if message.HasField("weight") else 1.0
-    return WeightedQuery(query, weight, tuple(message.spaces))
+    shares = decode_space_weights(message.space_weights, join(where, "space_weights"))
+    return WeightedQuery(query, weight, tuple(message.spaces), shares)
+
+
+def decode_space_weights(weights: Mapping[str, float], where: str) -> dict[str, float]:
+    """Weights by name of their space, from the wire.
+
+    Raises:
+        InvalidInputError: If a number is not finite.
+    """
+    return {space: finite(weight, entry(where, space)) for space, weight in weights.items()}
 
 
 def _decode_vector_query(message: pb.VectorQuery, where: str) -> VectorQuery:
     values = all_finite(message.values, join(where, "values"))
-    weights = {
-        dim: finite(weight, entry(join(where, "weights"), dim))
-        for dim, weight in message.weights.items()
-    }
+    here = join(where, "weights")
+    weights = {dim: finite(weight, entry(here, dim)) for dim, weight in message.weights.items()}
     return VectorQuery(
         values,
         message.space or None,

@@ -12,6 +12,7 @@ from retrieval.api.queries import (
     INT32,
     decode_fusion,
     decode_query,
+    decode_space_weights,
     encode_fusion,
     encode_query,
 )
@@ -110,6 +111,7 @@ def encode_recommend(request: RecommendRequest) -> pb.RecommendRequest:
         max_segments=request.segments,
         fusion=encode_fusion(request.fusion),
         read_mask=encode_hit_mask(request.payload_fields),
+        space_weights=request.space_weights,
     )
 
 
@@ -152,6 +154,7 @@ def decode_recommend(message: pb.RecommendRequest, offset: int) -> tuple[Recomme
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
+        space_weights=decode_space_weights(message.space_weights, "space_weights"),
     )
     return request, mask
 

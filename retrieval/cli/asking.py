@@ -33,8 +33,9 @@ def answer_options(function: F) -> F:
                 "--space",
                 "spaces",
                 multiple=True,
-                metavar="NAME",
-                help="Ask only this embedding space; repeat for more (see: segue spaces).",
+                metavar="NAME[=WEIGHT]",
+                help="Ask only this embedding space; repeat for more (see: segue spaces)."
+                " The weight is what it counts in the fusion, 1 unless given.",
             ),
             click.option(
                 "--filter",
@@ -87,6 +88,26 @@ def read_filter(text: str | None) -> Filter | None:
     from retrieval.search.filter_grammar import parse
 
     return parse(text)
+
+
+def read_spaces(texts: Sequence[str]) -> tuple[tuple[str, ...], dict[str, float]]:
+    """The spaces of ``--space NAME[=WEIGHT]``, and the weights of those that have one.
+
+    Raises:
+        InvalidInputError: If a weight is no number.
+    """
+    weights: dict[str, float] = {}
+    names: dict[str, None] = {}
+    for text in texts:
+        name, given, number = text.partition("=")
+        names[name.strip()] = None
+        if not given:
+            continue
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise InvalidInputError(f"--space {text!r}: write for example clap=2") from None
+    return tuple(names), weights
 
 
 def read_fusion(name: str) -> Fusion:
@@ -224,14 +245,21 @@ def spread_spaces(
 
     from retrieval.search.queries import kind_of
 
-    fitting = [
+    fitting: list[tuple[str, ...]] = [
         tuple(n for n in spaces if n in info.spaces and kind_of(q.query).takes(info.spaces[n]))
         for q in queries
     ]
     used = {name for names in fitting for name in names}
     if used != set(spaces) or not all(fitting):
         fitting = [tuple(spaces)] * len(queries)
-    return [replace(q, spaces=names) for q, names in zip(queries, fitting, strict=True)]
+    return [
+        replace(
+            query,
+            spaces=names,
+            space_weights={n: w for n, w in query.space_weights.items() if n in names},
+        )
+        for query, names in zip(queries, fitting, strict=True)
+    ]
 
 
 def read_audio(path: Path) -> AudioQuery:

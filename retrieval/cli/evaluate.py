@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the query column holds: words, paths of sound files, or tracks.",
 )
-@click.option("--space", "spaces", multiple=True, metavar="NAME", help="Only these spaces.")
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="NAME[=WEIGHT]",
+    help="Only these spaces; the weight is what one counts in the fusion.",
+)
 @click.option("--skip-missing", is_flag=True, help="Leave out relevant tracks not in the library.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @global_options()
@@ -48,16 +54,25 @@ def command(
     Examples:
       segue eval queries.csv
       segue eval covers.csv --kind audio --space perceptual --json
+      segue eval queries.csv --space clap=2 --space lexical
 
     The global options may stand here too; see segue --help.
     """
+    from retrieval.cli.asking import read_spaces
     from retrieval.cli.measuring import measure, read_rows
     from retrieval.cli.opening import open_library
 
+    names, space_weights = read_spaces(spaces)
     judged = read_rows(rows)
     with open_library(state) as library:
         results = measure(
-            library, judged, kind=kind, spaces=spaces, skip_missing=skip_missing, seed=seed
+            library,
+            judged,
+            kind=kind,
+            spaces=names,
+            space_weights=space_weights,
+            skip_missing=skip_missing,
+            seed=seed,
         )
     _show(results, state)
 

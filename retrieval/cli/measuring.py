@@ -66,6 +66,7 @@ def measure(
     *,
     kind: str,
     spaces: Sequence[str],
+    space_weights: Mapping[str, float],
     skip_missing: bool,
     seed: int,
 ) -> dict[str, Evaluation]:
@@ -76,6 +77,7 @@ def measure(
         rows: Queries with their relevant references, as ``read_rows`` gives them.
         kind: What a query is: ``text``, ``audio`` (a path) or ``track``.
         spaces: Spaces to measure; empty means all that take such queries.
+        space_weights: What spaces count in the fusion.
         skip_missing: Leave out relevant tracks that are not in the library, and queries without
             any that is; otherwise they are an error.
         seed: Of the bootstrap.
@@ -102,10 +104,14 @@ def measure(
     ]
     rounds: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     if len(names) != 1:
-        rounds[FUSED] = tuple(names)
+        # Left unnamed, a space that a text says nothing in does not spoil the others' answer.
+        rounds[FUSED] = tuple(spaces)
     results = {}
     for title, asked in rounds.items():
-        judged = [Judgement(_ranking(library, q, asked, wanted), wanted) for q, wanted in queries]
+        judged = [
+            Judgement(_ranking(library, q, asked, space_weights, wanted), wanted)
+            for q, wanted in queries
+        ]
         results[title] = evaluate(judged, pool, seed=seed)
     return results
 
@@ -142,14 +148,19 @@ def _query(library: Library, kind: str, text: str) -> Query:
 
 
 def _ranking(
-    library: Library, query: Query, spaces: tuple[str, ...], wanted: frozenset[str]
+    library: Library,
+    query: Query,
+    spaces: tuple[str, ...],
+    space_weights: Mapping[str, float],
+    wanted: frozenset[str],
 ) -> tuple[str, ...]:
     """Ranked ids, as deep as the last relevant one or as far as paging goes."""
     ranked: list[str] = []
     missing = set(wanted)
+    shares = {name: space_weights[name] for name in spaces if name in space_weights}
     while missing and len(ranked) <= MAX_OFFSET:
         request = SearchRequest(
-            (WeightedQuery(query, spaces=spaces),),
+            (WeightedQuery(query, spaces=spaces, space_weights=shares),),
             limit=MAX_LIMIT,
             offset=len(ranked),
             segments=0,

@@ -90,6 +90,7 @@ def command(
       segue search --vector '[…ten numbers…]' --dims VA --scaling raw
       segue search --vector ten.json --weights arousal=3,valence=0.5
       segue search --audio loop.mp3 --space perceptual --json
+      segue search "calm piano" --space clap=2 --space lexical
 
     \b
     Filters:
@@ -107,14 +108,15 @@ def command(
     if (weights or dims or scaling != "standardised") and not vectors:
         raise click.UsageError("--weights, --dims and --scaling go with --vector")
     condition = asking.read_filter(filter_text)
+    names, space_weights = asking.read_spaces(spaces)
     parsed = [asking.read_vector(one) for one in vectors]
     with open_library(state) as library:
         named: list[tuple[str, Query]] = [
             *_plain(library, " ".join(text), audio, tracks),
-            *_vectors(library, parsed, spaces, weights=weights, dims=dims, scaling=scaling),
+            *_vectors(library, parsed, names, weights=weights, dims=dims, scaling=scaling),
         ]
         request = SearchRequest(
-            queries=tuple(_weighted(library, named, shares, spaces)),
+            queries=tuple(_weighted(library, named, shares, names, space_weights)),
             filter=condition,
             limit=limit,
             offset=offset,
@@ -166,11 +168,14 @@ def _weighted(
     named: list[tuple[str, Query]],
     shares: tuple[str, ...],
     spaces: tuple[str, ...],
+    space_weights: dict[str, float],
 ) -> list[WeightedQuery]:
     from retrieval.core.queries import WeightedQuery
 
     share = asking.read_shares(shares, list(dict.fromkeys(kind for kind, _ in named)))
-    queries = [WeightedQuery(query, share.get(kind, 1.0), spaces) for kind, query in named]
+    queries = [
+        WeightedQuery(query, share.get(kind, 1.0), spaces, space_weights) for kind, query in named
+    ]
     if spaces and len(queries) > 1:
         return asking.spread_spaces(queries, spaces, library.info())
     return queries

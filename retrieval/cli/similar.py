@@ -46,11 +46,13 @@ def command(
     from retrieval.core.queries import RecommendRequest
 
     condition = asking.read_filter(filter_text)
+    names, space_weights = asking.read_spaces(spaces)
     with open_library(state) as library:
         request = RecommendRequest(
             positive=tuple(resolve(library, track) for track in tracks),
             negative=tuple(resolve(library, track) for track in negative),
-            spaces=spaces,
+            spaces=names,
+            space_weights=space_weights,
             filter=condition,
             limit=limit,
             offset=offset,

@@ -86,20 +86,23 @@ class WeightedQuery:
         query: The query.
         weight: Its share in the fusion, > 0.
         spaces: Names of the spaces to ask; empty means every space that can take this query.
+        space_weights: What single spaces count in the fusion, > 0, by name of a space that is
+            asked; others keep 1. A ranking's share is ``weight`` times that of its space.
     """
 
     query: Query
     weight: float = 1.0
     spaces: tuple[str, ...] = ()
+    space_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class FusionMethod(Enum):
     """How several rankings become one."""
 
     RRF = "rrf"
-    """Reciprocal rank fusion: sum of weight / (k + rank), rank from 1 (Cormack et al. 2009)."""
+    """Reciprocal rank fusion: sum of share / (k + rank), rank from 1 (Cormack et al. 2009)."""
     WEIGHTED_SCORE = "weighted_score"
-    """Weighted sum of scores, each ranking scaled to 0..1 by its own minimum and maximum."""
+    """Sum of share times score, each ranking scaled to 0..1 by its own minimum and maximum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class RecommendRequest:
         positive: Track ids, 1 to 64.
         negative: Track ids, 0 to 64.
         spaces: Dense spaces to ask; empty means all of the library.
+        space_weights: As in ``WeightedQuery``.
     """
 
     positive: tuple[str, ...]
@@ -155,6 +159,7 @@ class RecommendRequest:
     segments: int = 3
     fusion: Fusion = Fusion()
     payload_fields: tuple[str, ...] | None = None
+    space_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

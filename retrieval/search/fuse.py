@@ -18,12 +18,12 @@ class Lane:
 
     Attributes:
         query: Index of its query in the request.
-        weight: Weight of that query.
+        share: What its ranking counts: the weight of the query times that of the space.
         probe: The encoded query.
     """
 
     query: int
-    weight: float
+    share: float
     probe: Probe
 
 
@@ -62,38 +62,38 @@ def depth(offset: int, limit: int, rankings: int) -> int:
 def fuse(rankings: Sequence[Ranking], fusion: Fusion) -> list[Fused]:
     """One ranking of all tracks, best first, ties by track id.
 
-    A single ranking keeps its own scores and order. RRF sums weight / (k + rank) (Cormack et al.
-    2009). WEIGHTED_SCORE sums weight times the score scaled to 0..1 by the minimum and maximum of
+    A single ranking keeps its own scores and order. RRF sums share / (k + rank) (Cormack et al.
+    2009). WEIGHTED_SCORE sums share times the score scaled to 0..1 by the minimum and maximum of
     its ranking (1 where all are equal); a track that a ranking lacks gets 0 of it.
     """
     evidence: dict[str, list[Evidence]] = defaultdict(list)
-    shares: dict[str, list[float]] = defaultdict(list)
+    sums: dict[str, list[float]] = defaultdict(list)
     for ranking in rankings:
-        share = _shares(ranking, fusion)
-        for rank, (match, part) in enumerate(zip(ranking.matches, share, strict=True), start=1):
+        parts = _parts(ranking, fusion)
+        for rank, (match, part) in enumerate(zip(ranking.matches, parts, strict=True), start=1):
             lane = ranking.lane
             evidence[match.track_id].append(
                 Evidence(lane.query, lane.probe.space, rank, match.score, match.distance)
             )
-            shares[match.track_id].append(part)
+            sums[match.track_id].append(part)
     if len(rankings) == 1:
         return [
             Fused(match.track_id, match.score, tuple(evidence[match.track_id]))
             for match in rankings[0].matches
         ]
     # fsum: symmetric places give equal sums in any order, so that the tie goes to the id.
-    fused = [Fused(key, math.fsum(shares[key]), tuple(evidence[key])) for key in shares]
+    fused = [Fused(key, math.fsum(sums[key]), tuple(evidence[key])) for key in sums]
     return sorted(fused, key=lambda one: (-one.score, one.track_id))
 
 
-def _shares(ranking: Ranking, fusion: Fusion) -> list[float]:
-    weight = ranking.lane.weight
+def _parts(ranking: Ranking, fusion: Fusion) -> list[float]:
+    share = ranking.lane.share
     if fusion.method is FusionMethod.RRF:
-        return [weight / (fusion.k + rank) for rank in range(1, len(ranking.matches) + 1)]
+        return [share / (fusion.k + rank) for rank in range(1, len(ranking.matches) + 1)]
     scores = [match.score for match in ranking.matches]
     if not scores:
         return []
     low, high = min(scores), max(scores)
     if high <= low:
-        return [weight] * len(scores)
-    return [weight * (score - low) / (high - low) for score in scores]
+        return [share] * len(scores)
+    return [share * (score - low) / (high - low) for score in scores]

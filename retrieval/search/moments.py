@@ -59,7 +59,7 @@ def best_segments(
                 continue
             ranks[match.track_id] += 1
             rank = ranks[match.track_id]
-            shares[match.track_id][match.span] += lane.weight / (_K + rank)
+            shares[match.track_id][match.span] += lane.share / (_K + rank)
             best = shown[match.track_id].get(match.span)
             if best is None or rank < best[0]:
                 hit = SegmentHit(match.span, match.score, lane.probe.space)

@@ -64,7 +64,7 @@ def encode(plan: Plan, sources: Sources) -> list[Lane]:
     for asked in plan.asked:
         by_kind[type(asked.query)].append(asked)
     lanes = [
-        Lane(one.index, one.weight, probe)
+        Lane(one.index, one.shares[probe.space], probe)
         for alike in by_kind.values()
         for one, probe in kind_of(alike[0].query).probes(alike, sources)
     ]

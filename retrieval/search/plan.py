@@ -47,14 +47,16 @@ class _Part:
     query: object
     weight: float
     spaces: tuple[str, ...]
+    space_weights: Mapping[str, float]
     where: str
 
 
 def _parts(request: SearchRequest | RecommendRequest) -> list[_Part]:
     if isinstance(request, RecommendRequest):
-        return [_Part(Examples(request.positive, request.negative), 1.0, request.spaces, "")]
+        examples = Examples(request.positive, request.negative)
+        return [_Part(examples, 1.0, request.spaces, request.space_weights, "")]
     return [
-        _Part(one.query, one.weight, one.spaces, f"queries[{place}].")
+        _Part(one.query, one.weight, one.spaces, one.space_weights, f"queries[{place}].")
         for place, one in enumerate(request.queries)
     ]
 
@@ -73,10 +75,9 @@ def validate(request: SearchRequest | RecommendRequest, info: LibraryInfo) -> No
         _within("queries", len(request.queries), 1, MAX_QUERIES)
     check_scope(request.filter, request.payload_fields, info.fields)
     for part in _parts(request):
-        if not (math.isfinite(part.weight) and 0.0 < part.weight <= MAX_WEIGHT):
-            raise InvalidInputError(
-                f"{part.where}weight: above 0 and at most 1e6, got {part.weight}"
-            )
+        _check_weight(f"{part.where}weight", part.weight)
+        for name, weight in part.space_weights.items():
+            _check_weight(f"{part.where}space_weights[{name[:80]!r}]", weight)
         kind_of(part.query).check(part.query, part.where)
 
 
@@ -117,12 +118,34 @@ def make_plan(
         kind = kind_of(part.query)
         named = tuple(dict.fromkeys((*part.spaces, *kind.names(part.query))))
         if named:
-            spaces = [_named(name, kind, part.where, info, encoding) for name in named]
+            where = f"{part.where}spaces"
+            spaces = [_named(name, kind, where, info, encoding) for name in named]
         else:
             spaces = _defaults(part, kind, info, encoding)
-        asked.append(Asked(index, part.query, part.weight, tuple(spaces), bool(named), part.where))
+        _check_weighted(part, kind, spaces, info, encoding)
+        shares = {s.name: part.weight * part.space_weights.get(s.name, 1.0) for s in spaces}
+        asked.append(Asked(index, part.query, shares, tuple(spaces), bool(named), part.where))
         excluded.update(dict.fromkeys(kind.excluded(part.query)))
     return Plan(tuple(asked), _without(request.filter, tuple(excluded)))
+
+
+def _check_weighted(
+    part: _Part,
+    kind: QueryKind[Any],
+    spaces: Sequence[EmbeddingSpace],
+    info: LibraryInfo,
+    encoding: Encoding,
+) -> None:
+    asked = [space.name for space in spaces]
+    where = f"{part.where}space_weights"
+    for name in part.space_weights:
+        if name not in asked:
+            _named(name, kind, where, info, encoding)
+            raise InvalidInputError(
+                f"{where}: space {name!r} has a weight but is not asked; "
+                f"this query asks: {', '.join(asked)}",
+                metadata={"field": where, "space": name},
+            )
 
 
 def _named(
@@ -132,7 +155,7 @@ def _named(
     there_are = ",".join(sorted(info.spaces))
     if space is None:
         raise PreconditionError(
-            f"{where}spaces: this library has no space {name[:80]!r}; it has: "
+            f"{where}: this library has no space {name[:80]!r}; it has: "
             f"{there_are.replace(',', ', ') or 'none'}",
             reason="SPACE_UNAVAILABLE",
             metadata={"space": name[:80], "spaces": there_are},
@@ -140,9 +163,8 @@ def _named(
     if not kind.takes(space):
         fitting = ", ".join(sorted(s.name for s in info.spaces.values() if kind.takes(s)))
         raise InvalidInputError(
-            f"{where}spaces: space {name!r} takes no {kind.name} queries; "
-            f"these do: {fitting or 'none'}",
-            metadata={"space": name, "spaces": there_are},
+            f"{where}: space {name!r} takes no {kind.name} queries; these do: {fitting or 'none'}",
+            metadata={"field": where, "space": name, "spaces": there_are},
         )
     if kind.encoded:
         _check_encoder(space, there_are, where, encoding)
@@ -156,13 +178,13 @@ def _check_encoder(space: EmbeddingSpace, there_are: str, where: str, encoding: 
     revision = encoding.revision(space)
     if revision is None:
         raise PreconditionError(
-            f"{where}spaces: no encoder for space {space.name!r} is installed here; "
+            f"{where}: no encoder for space {space.name!r} is installed here; "
             "search it with a stored track or a ready-made vector",
             reason="MODEL_MISSING",
             metadata=metadata,
         )
     raise PreconditionError(
-        f"{where}spaces: the library's {space.name!r} was made by revision {space.revision}, the "
+        f"{where}: the library's {space.name!r} was made by revision {space.revision}, the "
         f"encoder here is {revision}; index again with this one, or install the other",
         reason="REVISION_MISMATCH",
         metadata={**metadata, "encoder_revision": revision},
@@ -179,7 +201,7 @@ def _defaults(
     if spaces:
         return spaces
     for space in sorted(taking, key=lambda space: encoding.revision(space) is None):
-        _check_encoder(space, there_are, part.where, encoding)
+        _check_encoder(space, there_are, f"{part.where}spaces", encoding)
     raise PreconditionError(
         f"{part.where}spaces: no space of this library takes {kind.name} queries; it has: "
         f"{there_are.replace(',', ', ') or 'none'}",
@@ -197,6 +219,13 @@ def _without(filter: Filter | None, excluded: tuple[str, ...]) -> Filter | None:
     if isinstance(filter, All):
         return All((*filter.parts, others))
     return All((filter, others))
+
+
+def _check_weight(name: str, value: float) -> None:
+    if not (math.isfinite(value) and 0.0 < value <= MAX_WEIGHT):
+        raise InvalidInputError(
+            f"{name}: above 0 and at most 1e6, got {value}", metadata={"field": name}
+        )
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:

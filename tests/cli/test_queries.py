@@ -120,6 +120,21 @@ def test_space_for_any_kind(run, music, ids):
     assert combined["hits"] == run.json("search", "blue", "--track", ids[0])["hits"]
 
 
+def test_spaces_weigh_what_they_are_told(run, ids):
+    combined = ("search", "blue", "--track", ids[0])
+    plain, heavy = (
+        run.json(*combined, "--space", f"lexical{weight}", "--space", "perceptual")["hits"]
+        for weight in ("", "=4")
+    )
+    blue = _rank(run, ids[0], ids[1])
+    assert titles({"hits": heavy})[0] == "Blue Moon"
+    assert heavy[0]["score"] == pytest.approx(4 / 61 + 1 / (60 + blue))
+    others = {hit["track"]: hit["score"] for hit in plain}
+    assert all(hit["score"] == others[hit["track"]] for hit in heavy[1:])
+    similar = ("similar", "Red River", "--space")
+    assert run.json(*similar, "perceptual=3")["hits"] == run.json(*similar, "perceptual")["hits"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "reason"),
     [
@@ -140,6 +155,10 @@ def test_space_for_any_kind(run, music, ids):
         (("search", "blue", "--weight", "audio=2"), 2, "INVALID_REQUEST"),
         (("search", "blue", "--weight", "text"), 2, "INVALID_REQUEST"),
         (("search", "blue", "--weight", "text=0"), 2, "INVALID_REQUEST"),
+        (("search", "blue", "--space", "lexical=much"), 2, "INVALID_REQUEST"),
+        (("search", "blue", "--space", "lexical=0"), 2, "INVALID_REQUEST"),
+        (("search", "blue", "--space", "clap=2"), 5, "SPACE_UNAVAILABLE"),
+        (("similar", "Red River", "--space", "perceptual=nan"), 2, "INVALID_REQUEST"),
         (("search", "?!"), 2, "INVALID_REQUEST"),
         (("search",), 2, "INVALID_REQUEST"),
         (("search", "blue", "-k", "0"), 2, "INVALID_REQUEST"),

@@ -98,8 +98,13 @@ query_kinds = st.one_of(
         st.lists(texts, max_size=3).map(tuple),
     ),
 )
+space_weights = st.dictionaries(space_names, numbers, max_size=3)
 weighted = st.builds(
-    queries.WeightedQuery, query_kinds, numbers, st.lists(space_names, max_size=3).map(tuple)
+    queries.WeightedQuery,
+    query_kinds,
+    numbers,
+    st.lists(space_names, max_size=3).map(tuple),
+    space_weights,
 )
 _common = {
     "filter": st.one_of(st.none(), any_filter),
@@ -117,6 +122,7 @@ recommends = st.builds(
     st.lists(track_ids, max_size=3).map(tuple),
     st.lists(track_ids, max_size=3).map(tuple),
     st.lists(space_names, max_size=2).map(tuple),
+    space_weights=space_weights,
     **_common,
 )
 

@@ -143,6 +143,13 @@ def test_numbers_that_are_not_finite_are_refused_with_their_path(bad: float) -> 
     error = refused(queries.decode_query, weighted, "queries[0]")
     assert error.metadata["field"] == "queries[0].weight"
 
+    weighted = search_pb2.Query(text="x", space_weights={"clap": 2, "clamp3": bad})
+    error = refused(queries.decode_query, weighted, "queries[0]")
+    assert error.metadata["field"] == "queries[0].space_weights['clamp3']"
+    recommend = search_pb2.RecommendRequest(space_weights={"clap": bad})
+    error = refused(requests.decode_recommend, recommend, 0)
+    assert error.metadata["field"] == "space_weights['clap']"
+
     weights = search_pb2.VectorQuery(values=[1], weights={"warmth": bad})
     error = refused(queries.decode_query, search_pb2.Query(vector=weights), "queries[0]")
     assert error.metadata["field"] == "queries[0].vector.weights['warmth']"

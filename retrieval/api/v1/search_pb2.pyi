@@ -28,7 +28,14 @@ FUSION_METHOD_RRF: FusionMethod
 FUSION_METHOD_WEIGHTED_SCORE: FusionMethod
 
 class Query(_message.Message):
-    __slots__ = ("text", "audio", "track", "segment", "vector", "weight", "spaces")
+    __slots__ = ("text", "audio", "track", "segment", "vector", "weight", "spaces", "space_weights")
+    class SpaceWeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     TEXT_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +43,7 @@ class Query(_message.Message):
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
+    SPACE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     text: str
     audio: bytes
     track: str
@@ -43,7 +51,8 @@ class Query(_message.Message):
     vector: VectorQuery
     weight: float
     spaces: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, text: _Optional[str] = ..., audio: _Optional[bytes] = ..., track: _Optional[str] = ..., segment: _Optional[_Union[SegmentQuery, _Mapping]] = ..., vector: _Optional[_Union[VectorQuery, _Mapping]] = ..., weight: _Optional[float] = ..., spaces: _Optional[_Iterable[str]] = ...) -> None: ...
+    space_weights: _containers.ScalarMap[str, float]
+    def __init__(self, text: _Optional[str] = ..., audio: _Optional[bytes] = ..., track: _Optional[str] = ..., segment: _Optional[_Union[SegmentQuery, _Mapping]] = ..., vector: _Optional[_Union[VectorQuery, _Mapping]] = ..., weight: _Optional[float] = ..., spaces: _Optional[_Iterable[str]] = ..., space_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class SegmentQuery(_message.Message):
     __slots__ = ("track", "span")
@@ -119,7 +128,14 @@ class AudioChunk(_message.Message):
     def __init__(self, query: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask")
+    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask", "space_weights")
+    class SpaceWeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     POSITIVE_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +146,7 @@ class RecommendRequest(_message.Message):
     MAX_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     FUSION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    SPACE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     positive: _containers.RepeatedScalarFieldContainer[str]
     negative: _containers.RepeatedScalarFieldContainer[str]
     spaces: _containers.RepeatedScalarFieldContainer[str]
@@ -140,7 +157,8 @@ class RecommendRequest(_message.Message):
     max_segments: int
     fusion: Fusion
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    space_weights: _containers.ScalarMap[str, float]
+    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., space_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class SegmentHit(_message.Message):
     __slots__ = ("span", "score", "space")

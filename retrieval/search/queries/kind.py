@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -40,7 +40,7 @@ class Asked(Generic[Q]):
     Attributes:
         index: Its place in the request, from 0.
         query: The query itself.
-        weight: Its weight in the fusion.
+        shares: What its ranking in each space counts in the fusion, by name of the space.
         spaces: At least one.
         named: True if the caller named the spaces. A space that was merely chosen by default is
             left out where it cannot take this very query; a named one is an error.
@@ -50,7 +50,7 @@ class Asked(Generic[Q]):
 
     index: int
     query: Q
-    weight: float
+    shares: Mapping[str, float]
     spaces: tuple[EmbeddingSpace, ...]
     named: bool
     where: str
