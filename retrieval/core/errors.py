@@ -5,17 +5,19 @@
     SegueError                 kind and reasons
     ├── InvalidInputError      INVALID_ARGUMENT: INVALID_REQUEST, INVALID_FILTER,
     │   │                      INVALID_VECTOR, INVALID_FIELD, INVALID_PAGE_TOKEN,
-    │   │                      INVALID_SETTING, INVALID_METADATA
+    │   │                      INVALID_SETTING, INVALID_METADATA, INVALID_LABELS
     │   └── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
     │                          AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
     │                          AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT
-    ├── NotFoundError          NOT_FOUND: TRACK_NOT_FOUND, SEGMENT_NOT_FOUND
+    ├── NotFoundError          NOT_FOUND: TRACK_NOT_FOUND, SEGMENT_NOT_FOUND, HUB_NOT_FOUND
     ├── PreconditionError      FAILED_PRECONDITION: SPACE_UNAVAILABLE, REVISION_MISMATCH,
     │                          LIBRARY_MISSING, MODEL_MISSING, MODEL_INVALID,
-    │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY, UNIMPLEMENTED
+    │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY, UNIMPLEMENTED,
+    │                          TOO_FEW_TRACKS, LICENCE_NOT_ACCEPTED, FOLDER_NOT_WRITABLE
     ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT,
     │                          SERVICE_UNAVAILABLE
-    ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE
+    ├── HubError               UNAVAILABLE: HUB_UNAVAILABLE, HUB_OFFLINE
+    ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE, DISK_FULL
     ├── DeadlineError          DEADLINE_EXCEEDED
     ├── CancelledError         CANCELLED
     ├── AuthenticationError    UNAUTHENTICATED
@@ -114,6 +116,13 @@ class StoreError(SegueError):
 
     kind = ErrorKind.UNAVAILABLE
     default_reason = "STORE_UNAVAILABLE"
+
+
+class HubError(SegueError):
+    """The hub that publishes weights cannot be reached; trying again later may help."""
+
+    kind = ErrorKind.UNAVAILABLE
+    default_reason = "HUB_UNAVAILABLE"
 
 
 class BusyError(SegueError):
