@@ -22,9 +22,15 @@ class IndexOptions:
         workers: Processes that decode and prepare, 1 to 1024; the default is one per usable core.
         prune: Take out of the library what is gone from under the given paths.
         metadata: CSV or JSON file with more payload per file; see ``indexer.sidecar``.
-        batch: Tracks to encode and to write together at most, 1 to 256.
-        file_timeout: Wall-clock seconds one file may take to read and prepare, at least 0.1.
+        batch: Tracks to write together at most, 1 to 256.
+        file_timeout: Wall-clock seconds one file may take to read and prepare on top of those its
+            sound takes to play, at least 0.1.
         max_duration: Longest sound to index, in seconds; None means the decoder's own limit.
+        device: Where models run, as ``retrieval.settings.Settings.device``; empty means where the
+            encoders are loaded. With several devices, each but the first gets a process.
+        step: Seconds of sound to encode at once at most, counted in every space, 1 to 86,400.
+        spool_from: Bytes of prepared sound of one file, above which it waits for its encoding on
+            disk, beside the manifest.
     """
 
     workers: int = field(default_factory=usable_cores)
@@ -33,3 +39,6 @@ class IndexOptions:
     batch: int = 32
     file_timeout: float = 900.0
     max_duration: float | None = None
+    device: str = ""
+    step: float = 960.0
+    spool_from: int = 32 * 1024**2

@@ -14,8 +14,9 @@ class Failure:
         path: Where.
         reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
             PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FILE_CHANGED,
-            FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, ENCODING_FAILED; in
-            notes INVALID_METADATA, AUDIO_DAMAGED and ROOT_CHANGED.
+            FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, DISK_FULL,
+            ENCODING_FAILED, DEVICE_LOST; in notes INVALID_METADATA, AUDIO_DAMAGED, DEVICE_LOST and
+            ROOT_CHANGED.
         message: One sentence for a person.
     """
 
@@ -46,8 +47,13 @@ class IndexReport:
         seconds: Wall-clock time of the run.
         notes: What is worth knowing but failed no file: rows and cells of the metadata file that
             could not be used (INVALID_METADATA), damaged files of which only a part could be read
-            (AUDIO_DAMAGED), and folders that look like a drive is missing (ROOT_CHANGED).
+            (AUDIO_DAMAGED), folders that look like a drive is missing (ROOT_CHANGED), and devices
+            that broke down (DEVICE_LOST).
         interrupted: The run was stopped before it reached every file.
+        audio_seconds: Length of the sound that was decoded.
+        encoder_seconds: How long devices were busy encoding it, all of them together.
+        encoder_share: The same as a share of the time from the first file to the last, on every
+            device that had something to do: 0 to 1.
     """
 
     found: int = 0
@@ -60,6 +66,14 @@ class IndexReport:
     seconds: float = 0.0
     notes: tuple[Failure, ...] = ()
     interrupted: bool = False
+    audio_seconds: float = 0.0
+    encoder_seconds: float = 0.0
+    encoder_share: float = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Seconds of sound per second of the run."""
+        return self.audio_seconds / self.seconds if self.seconds > 0 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of ``segue index --json``."""
@@ -74,6 +88,10 @@ class IndexReport:
                 {"path": f.path, "reason": f.reason, "message": f.message} for f in self.failed
             ],
             "seconds": round(self.seconds, 3),
+            "audio_seconds": round(self.audio_seconds, 3),
+            "speed": round(self.speed, 3),
+            "encoder_seconds": round(self.encoder_seconds, 3),
+            "encoder_share": round(self.encoder_share, 4),
         }
 
     def in_words(self) -> str:
@@ -92,6 +110,11 @@ class IndexReport:
         files = "1 audio file" if self.found == 1 else f"{self.found} audio files"
         words = f"Found {files} in {_duration(self.seconds)}"
         words += f": {', '.join(parts)}." if parts else "."
+        if self.audio_seconds:
+            words += f" {_duration(self.audio_seconds)} of sound, {self.speed:.0f} times real time"
+            # Some encoders do all their work while a file is prepared.
+            busy = f", encoders busy {self.encoder_share:.0%}" if self.encoder_share > 0.005 else ""
+            words += f"{busy}."
         if self.removed:
             tracks = "1 recording" if self.removed == 1 else f"{self.removed} recordings"
             words += f" Took {tracks} out of the library."

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.bell import Bell
 from indexer.commit import Committer, Gone, Outcome
+from indexer.devices import devices
+from indexer.encoding import Encoding
 from indexer.held import HeldTracks
 from indexer.manifest import Manifest, RunLock, manifest_path
 from indexer.options import IndexOptions
@@ -16,12 +19,16 @@ from indexer.pipeline import Pipeline
 from indexer.plan import Plan, Planner, Step
 from indexer.pool import WorkerPool
 from indexer.progress import Callback
+from indexer.reading import Reading
 from indexer.report import IndexReport
+from indexer.room import Room
 from indexer.scan import Scan, device_of, is_under, scan
 from indexer.sidecar import Sidecar, read_sidecar
+from indexer.spooling import spool_folder
 from indexer.stopping import stopping_on_signals
 from indexer.tally import Tally
 from indexer.worker import Setup
+from indexer.writing import Writing
 from retrieval.audio import Limits
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.library import LibraryWriter, RecordReader
@@ -70,6 +77,7 @@ def run(
             RunLock(path),
             contextlib.closing(Manifest(path, info.id)) as manifest,
             contextlib.closing(Manifest(path, info.id)) as writing_manifest,
+            spool_folder(path) as spool,
         ):
             committer = Committer(library, writing_manifest, encoders.words())
             complete = not found.stopped and _index(
@@ -81,6 +89,7 @@ def run(
                 committer=committer,
                 options=options,
                 tally=tally,
+                spool=spool,
                 stop=stop,
             )
             if complete:
@@ -101,6 +110,7 @@ def _index(
     committer: Committer,
     options: IndexOptions,
     tally: Tally,
+    spool: Path,
     stop: threading.Event,
 ) -> bool:
     """Settle every file found; whether that came to its end."""
@@ -129,18 +139,31 @@ def _index(
     limits = Limits()
     if options.max_duration is not None:
         limits = Limits(max_duration=options.max_duration)
-    setup = Setup(audio, limits, options.file_timeout)
-    with contextlib.closing(WorkerPool(options.workers, setup)) as pool:
+    setup = Setup(audio, limits, options.file_timeout, options.spool_from)
+    with contextlib.ExitStack() as stack:
+        bell = stack.enter_context(contextlib.closing(Bell()))
+        pool = stack.enter_context(contextlib.closing(WorkerPool(options.workers, setup)))
+        encoding = Encoding(
+            devices(options.device, audio),
+            audio,
+            step=options.step,
+            ring=bell.ring,
+            heard=lambda job, share: tally.heard(job.path, share),
+        )
+        stack.callback(lambda: tally.encoded(encoding.seconds, encoding.devices))
+        stack.enter_context(contextlib.closing(encoding))
+        writing = Writing(committer, batch=options.batch, ring=bell.ring)
+        stack.enter_context(contextlib.closing(writing))
         return Pipeline(
-            pool=pool,
-            workers=options.workers,
-            encoders=audio,
+            reading=Reading(pool, spool),
+            encoding=encoding,
+            writing=writing,
+            room=Room.of(workers=options.workers, batch=options.batch, file=options.spool_from),
+            bell=bell,
             manifest=manifest,
             planner=planner,
-            committer=committer,
             held=held,
             tally=tally,
-            batch=options.batch,
             stopped=stop.is_set,
         ).run(plans)
 
@@ -201,6 +224,8 @@ def _check(options: IndexOptions) -> None:
         ("batch", options.batch, 1, MAX_BATCH),
         ("file_timeout", options.file_timeout, 0.1, 1e6),
         ("max_duration", options.max_duration, 0.1, 1e6),
+        ("step", options.step, 1, 86_400),
+        ("spool_from", options.spool_from, 0, 2**40),
     ):
         if value is not None and not low <= value <= high:
             raise InvalidInputError(

@@ -27,7 +27,11 @@ class Tally:
         self._sizes: dict[str, int] = {}
         self._bytes_total = 0
         self._bytes_done = 0
+        self._shares: dict[str, float] = {}
         self._audio_seconds = 0.0
+        self._encoder_seconds = 0.0
+        self._devices = 0
+        self._work_seconds = 0.0
         self._found = 0
         self._stage = Stage.SCAN
         self.removed = 0
@@ -54,6 +58,16 @@ class Tally:
     def decoded(self, seconds: float) -> None:
         """So much sound was decoded."""
         self._audio_seconds += seconds
+
+    def heard(self, path: str, share: float) -> None:
+        """So much of a long file, 0 to 1, has been encoded."""
+        self._shares[path] = share
+        self._tell()
+
+    def encoded(self, seconds: float, devices: int) -> None:
+        """The reading is over, and so many devices were busy for so long, all together."""
+        self._encoder_seconds, self._devices = seconds, devices
+        self._work_seconds = time.monotonic() - self._work_began
 
     def settle(self, path: str, outcome: Outcome) -> None:
         """A file is dealt with."""
@@ -87,10 +101,14 @@ class Tally:
             seconds=time.monotonic() - self._began,
             notes=tuple(self._notes),
             interrupted=interrupted,
+            audio_seconds=self._audio_seconds,
+            encoder_seconds=self._encoder_seconds,
+            encoder_share=self._encoder_seconds / max(1e-9, self._devices * self._work_seconds),
         )
 
     def _settled(self, path: str) -> None:
         size = self._sizes.pop(path, None)
+        self._shares.pop(path, None)
         self._bytes_done += size or 0
         # A file that was read took its time; the many that need not be read are told in passing.
         self._tell(path, force=size is not None)
@@ -103,6 +121,7 @@ class Tally:
         if self._progress is None or not (force or last or now - self._told >= _TELL_EVERY):
             return
         self._told = now
+        partly = sum(share * self._sizes.get(path, 0) for path, share in self._shares.items())
         self._progress(
             Progress(
                 stage=self._stage,
@@ -112,7 +131,7 @@ class Tally:
                 audio_seconds=self._audio_seconds,
                 elapsed=now - self._began,
                 bytes_total=self._bytes_total,
-                bytes_done=self._bytes_done,
+                bytes_done=self._bytes_done + round(partly),
                 work_seconds=now - self._work_began,
                 path=printable(path),
             )

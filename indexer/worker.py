@@ -10,6 +10,7 @@ import contextlib
 import pickle
 import resource
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -21,9 +22,21 @@ from retrieval.core.errors import AudioError, SegueError
 from retrieval.core.payload import PayloadValue
 from retrieval.encoders.audio_pass import PreparedTrack, prepare_track
 from retrieval.encoders.protocol import AudioEncoder
+from retrieval.encoders.spool import Spool
 
-MEMORY = 6 * 1024**3
-"""Bytes of data a worker may hold; far above what any acceptable file needs."""
+MEMORY = 4 * 1024**3
+"""Address space of a worker, in bytes: far above what any acceptable file needs, of any length."""
+
+SPOOL = 64 * 1024**3
+"""Largest file of prepared sound: six hours for more than thirty models."""
+
+_LIMITS = (
+    (resource.RLIMIT_AS, MEMORY),
+    (resource.RLIMIT_DATA, MEMORY),
+    (resource.RLIMIT_FSIZE, SPOOL),
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_NOFILE, 128),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +61,17 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Decode a file once and prepare its windows for the encoders of these spaces."""
+    """Decode a file once and prepare its windows for the encoders of these spaces.
+
+    Attributes:
+        path: The file.
+        spaces: Of the encoders.
+        spool: A file to make if there is more than the memory of ``Setup``.
+    """
 
     path: str
     spaces: tuple[str, ...]
+    spool: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +81,14 @@ class Setup:
     Attributes:
         encoders: Every audio encoder of the run.
         limits: Bounds on each file.
-        file_timeout: Wall-clock seconds for one task.
+        file_timeout: Wall-clock seconds for one task, on top of the seconds of sound it reads.
+        spool_from: Bytes of prepared sound of one file to hold in memory at most.
     """
 
     encoders: tuple[AudioEncoder, ...]
     limits: Limits
     file_timeout: float
+    spool_from: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +119,39 @@ def main(arguments: Sequence[str]) -> None:
         connection.send(None)
         while True:
             task: Task = connection.recv()
-            signal.setitimer(signal.ITIMER_REAL, setup.file_timeout)
-            reply = _serve(task, setup)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            alarm = Alarm(setup.file_timeout)
+            reply = _serve(task, setup, alarm)
+            alarm.stop()
             connection.send(reply)
 
 
-def _serve(task: Task, setup: Setup) -> Reply:
+class Alarm:
+    """Ends this process when a task takes longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        """Start it.
+
+        Args:
+            seconds: Until it goes off.
+        """
+        self._end = time.monotonic() + seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def heard(self, seconds: float) -> None:
+        """Allow as much time more as the sound just read takes to play: hours may take long."""
+        self._end += seconds
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, self._end - time.monotonic()))
+
+    def stop(self) -> None:
+        """The task is done."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _serve(task: Task, setup: Setup, alarm: Alarm) -> Reply:
     try:
         if isinstance(task, Probe):
             return probe(Path(task.path))
-        encoders = [e for e in setup.encoders if e.space.name in task.spaces]
-        with open_audio(Path(task.path), setup.limits) as reader:
-            return prepare_track(reader, encoders)
+        return _prepare(task, setup, alarm)
     except SegueError as error:
         return Failed(error.reason, error.message)
     except MemoryError:
@@ -118,6 +160,19 @@ def _serve(task: Task, setup: Setup) -> Reply:
         return Failed("FILE_UNREADABLE", f"cannot be read: {error.strerror or error}")
     except Exception as error:
         return Failed("AUDIO_UNREADABLE", f"decoding broke down: {type(error).__name__}: {error}")
+
+
+def _prepare(task: Prepare, setup: Setup, alarm: Alarm) -> PreparedTrack:
+    encoders = [e for e in setup.encoders if e.space.name in task.spaces]
+    spool = Spool(Path(task.spool), budget=setup.spool_from)
+    try:
+        with open_audio(Path(task.path), setup.limits) as reader:
+            track = prepare_track(reader, encoders, spool=spool, heard=alarm.heard)
+        spool.seal()
+    except BaseException:
+        spool.close()
+        raise
+    return track
 
 
 def probe(path: Path) -> Probed:
@@ -139,11 +194,12 @@ def probe(path: Path) -> Probed:
 
 
 def _limit_resources() -> None:
-    for kind, value in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CORE, 0)):
+    # Where the system knows no such limit (address space on macOS), the others must do.
+    for kind, value in _LIMITS:
         with contextlib.suppress(ValueError, OSError):
             _, hard = resource.getrlimit(kind)
             most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (most, hard))
+            resource.setrlimit(kind, (most, most))
 
 
 def pickled(setup: Setup) -> bytes:

@@ -40,8 +40,11 @@ class Settings(BaseSettings):
     """CLAMP3: a local folder; unset means ``models/clamp3`` in the data folder."""
     clamp3_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     """What the CLAMP3 checkpoint must hash to; unset means it is not checked."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    """Where models run; ``auto`` means CUDA if there is any, else the CPU."""
+    device: str = Field(
+        default="auto", pattern=r"^(auto|(cpu|mps|cuda(:\d+)?)(,(cpu|mps|cuda(:\d+)?))*)$"
+    )
+    """Where models run; ``auto`` means CUDA if there is any, else the CPU. Indexing uses all of
+    several with commas, and every GPU if only ``auto`` or ``cuda`` is given; queries the first."""
 
     text_cache: int = Field(default=1024, ge=0)
     """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""

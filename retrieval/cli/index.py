@@ -103,8 +103,12 @@ def command(
         raise click.UsageError("name the files and folders to index, or --features")
     if features is None and (space, revision, window) != (None, None, None):
         raise click.UsageError("--space, --revision and --window belong to --features DIR")
+    settings = state.settings()
     options = IndexOptions(
-        prune=prune, metadata=metadata, max_duration=state.settings().max_duration
+        prune=prune,
+        metadata=metadata,
+        max_duration=settings.max_duration,
+        device=settings.device,
     )
     if workers is not None:
         options = replace(options, workers=workers)

@@ -6,7 +6,7 @@ windows of many files, in the one thread that owns the device.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -66,7 +66,11 @@ class EncodedTrack:
 
 
 def prepare_track(
-    reader: AudioReader, encoders: Sequence[AudioEncoder], *, spool: Spool | None = None
+    reader: AudioReader,
+    encoders: Sequence[AudioEncoder],
+    *,
+    spool: Spool | None = None,
+    heard: Callable[[float], None] | None = None,
 ) -> PreparedTrack:
     """Decode once and prepare the windows of every encoder, each at its own rate.
 
@@ -75,6 +79,7 @@ def prepare_track(
         encoders: Audio encoders of different spaces.
         spool: Where features go, so that memory stays bounded however long the sound is; sealed by
             the caller. None keeps them all in memory.
+        heard: Told the seconds of each block that was read.
 
     Raises:
         AudioError: As ``AudioReader.blocks`` does, and AUDIO_SILENT if no window has sound in it.
@@ -87,6 +92,8 @@ def prepare_track(
     resamplers = {rate: Resampler(reader.sample_rate, rate) for rate in rates}
     frames, audible = 0, False
     for block in reader.blocks():
+        if heard is not None:
+            heard(len(block) / reader.sample_rate)
         digest.update(block)
         frames += len(block)
         mono = to_mono(block)

@@ -35,6 +35,24 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def device_names(setting: str) -> list[str]:
+    """The devices that indexing may use at once; queries use the first.
+
+    Args:
+        setting: Names as ``choose_device`` takes them, with commas; ``cuda`` and ``auto`` alone
+            mean all GPUs if there are several.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if one of several is not here.
+    """
+    names = setting.split(",")
+    if setting in {"auto", "cuda"} and torch.cuda.device_count() > 1:
+        names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    for name in names[1:]:
+        choose_device(name)
+    return names
+
+
 def batch_size(device: torch.device, *, cpu: int, accelerated: int) -> int:
     """How many inputs share a forward pass.
 

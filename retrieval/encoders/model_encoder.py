@@ -29,14 +29,14 @@ class ModelEncoder(ABC, Generic[Model]):
 
         Args:
             source: Where the weights are, picklable.
-            device: As ``choose_device``.
+            device: As ``choose_device``; of several, with commas, the first.
             sha256: The digest the file of weights must have, or None.
 
         Raises:
             PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
             ImportError: If the ``models`` extra is not installed.
         """
-        self._source, self._device, self._sha256 = source, device, sha256
+        self._source, self._device, self._sha256 = source, device.partition(",")[0], sha256
         self._lock = Lock()
         self._model: Model | None
         self.space, self._model = self._load()

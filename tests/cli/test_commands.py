@@ -32,6 +32,7 @@ def test_index_reports_what_it_did(own):
     assert set(report) == {
         *("found", "indexed", "unchanged", "updated"),
         *("removed", "duplicates", "failed", "seconds"),
+        *("audio_seconds", "speed", "encoder_seconds", "encoder_share"),
     }
     assert (report["found"], report["unchanged"], report["indexed"]) == (2, 2, 0)
 

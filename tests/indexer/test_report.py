@@ -18,6 +18,9 @@ def test_json_has_exactly_the_agreed_shape() -> None:
         failed=(Failure("/a.wav", "AUDIO_EMPTY", "the file is empty"),),
         seconds=1.23456,
         notes=(Failure("/m.csv", "INVALID_METADATA", "row 2"),),
+        audio_seconds=61.72839,
+        encoder_seconds=1.1,
+        encoder_share=0.91234,
     )
     assert json.loads(json.dumps(report.as_dict())) == {
         "found": 5,
@@ -28,6 +31,10 @@ def test_json_has_exactly_the_agreed_shape() -> None:
         "duplicates": 1,
         "failed": [{"path": "/a.wav", "reason": "AUDIO_EMPTY", "message": "the file is empty"}],
         "seconds": 1.235,
+        "audio_seconds": 61.728,
+        "speed": 50.0,
+        "encoder_seconds": 1.1,
+        "encoder_share": 0.9123,
     }
 
 
@@ -35,6 +42,11 @@ def test_words() -> None:
     assert IndexReport(seconds=0.04).in_words() == "Found 0 audio files in 0.0 s."
     report = IndexReport(found=1, indexed=1, seconds=75.4)
     assert report.in_words() == "Found 1 audio file in 1 min 15 s: 1 indexed."
+    report = IndexReport(found=1, indexed=1, seconds=100, audio_seconds=6000, encoder_share=0.934)
+    assert report.in_words() == (
+        "Found 1 audio file in 1 min 40 s: 1 indexed. "
+        "1 h 40 min of sound, 60 times real time, encoders busy 93%."
+    )
     report = IndexReport(
         found=9,
         unchanged=6,
