@@ -121,6 +121,26 @@ def read_layout(folder: Path) -> Layout | None:
     return Layout(head.space, fields, tracks)
 
 
+def read_head(folder: Path) -> SpaceHead | None:
+    """The space of an export's vectors, also of one that was cut short; None without one.
+
+    Raises:
+        InvalidInputError: INVALID_METADATA if the file is damaged.
+    """
+    path = folder / SPACE_FILE
+    return _read_head(path).space if path.is_file() else None
+
+
+def read_files(folder: Path) -> set[str]:
+    """The files that a complete export lists; empty without a list.
+
+    Raises:
+        InvalidInputError: INVALID_METADATA if the list is damaged.
+    """
+    path = folder / TRACKS_FILE
+    return {normal(line.file) for line in _lines(path)} if path.is_file() else set()
+
+
 def head_bytes(space: EmbeddingSpace, fields: Iterable[Field]) -> bytes:
     """The content of ``space.json``."""
     head = {

@@ -90,25 +90,8 @@ def read_width(path: Path) -> int:
         return _header(stream)[0][-1]
 
 
-def write_features(path: Path, vector: NDArray[np.float32]) -> bool:
-    """Write one vector as the reference does, float32 (1, dim), whole or not at all.
-
-    Returns:
-        Whether anything had to be written; a file with the same bytes is left alone.
-
-    Raises:
-        BusyError: DISK_FULL.
-        OSError: It cannot be written.
-    """
-    data = to_bytes(vector)
-    if holds(path, data):
-        return False
-    replace_file(path, data)
-    return True
-
-
 def to_bytes(vector: NDArray[np.float32]) -> bytes:
-    """The file that ``write_features`` writes."""
+    """The ``.npy`` file of one vector as the reference writes it: float32 (1, dim)."""
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(vector, dtype="<f4").reshape(1, -1), allow_pickle=False)
     return buffer.getvalue()

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tracks": ("retrieval.cli.tracks", "List, show, count and delete tracks."),
     "spaces": ("retrieval.cli.spaces", "Show the embedding spaces of a library."),
     "serve": ("retrieval.cli.serve", "Serve a library over gRPC."),
+    "compare": ("retrieval.cli.compare", "Tell how alike files, folders or a text and sounds are."),
+    "export": ("retrieval.cli.export", "Write vectors to .npy files or a Parquet table."),
     "copy": ("retrieval.cli.copy", "Copy a library to another store, encoding nothing again."),
     "eval": ("retrieval.cli.evaluate", "Measure retrieval on a CSV of queries and answers."),
     "demo": ("retrieval.cli.demo", "Show the whole thing on a small rendered library."),

@@ -1,0 +1,75 @@
+"""File names for exported tracks: like the sound files', safe, and no two alike."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from retrieval.core.tracks import Track
+
+MAX_PART = 200
+"""Bytes of a part of a name; with what is added to it, within what file systems take."""
+
+
+def plain_name(track: Track) -> str:
+    """The relative name, without extension, of a track's first file below its indexed root.
+
+    A track without a file is called by its title, or else by its id. Every part is a plain name: no
+    "..", no hidden file, no control character; what a library says never leads out of a folder.
+    """
+    if not track.paths:
+        title = track.payload.get("title", "")
+        parts = _folders(track)
+        return "/".join([*map(_part, parts), _part(str(title) or track.id)])
+    path = PurePosixPath(track.paths[0])
+    depth = len(_folders(track))
+    folders = path.parent.parts[-depth:] if depth else ()
+    return "/".join(_part(part) for part in (*folders, path.stem))
+
+
+def file_names(plain: Mapping[str, str]) -> dict[str, str]:
+    """A name of its own for each track.
+
+    Names that are equal, also on a file system that minds neither case nor the spelling of accents,
+    get the beginning of the track's id, all of them, so that none depends on the order.
+
+    Args:
+        plain: Name by track id.
+
+    Returns:
+        Name by track id, unchanged where nothing is like it.
+    """
+    counts = Counter(_folded(name) for name in plain.values())
+    names = {i: name for i, name in plain.items() if counts[_folded(name)] == 1}
+    taken = {_folded(name) for name in names.values()}
+    for track_id, name in plain.items():
+        if track_id in names:
+            continue
+        wanted = f"{name}~{track_id[:8]}"
+        if _folded(wanted) in taken:
+            wanted = f"{name}~{track_id}"
+        while _folded(wanted) in taken:
+            wanted += "~"
+        taken.add(_folded(wanted))
+        names[track_id] = wanted
+    return names
+
+
+def _folders(track: Track) -> list[str]:
+    """The folders below the indexed root, as the payload has them."""
+    folder = track.payload.get("folder", "")
+    return [part for part in folder.split("/") if part] if isinstance(folder, str) else []
+
+
+def _part(text: str) -> str:
+    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text)
+    kept = kept.encode("utf-8", "replace")[:MAX_PART].decode("utf-8", "ignore").rstrip(" ")
+    if kept.startswith("."):
+        kept = f"_{kept[1:]}"
+    return kept or "_"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

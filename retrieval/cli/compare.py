@@ -1,0 +1,162 @@
+"""``segue compare``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from retrieval.cli.failures import EXIT_FILES_FAILED, EXIT_INTERRUPTED
+from retrieval.cli.state import State, global_options, pass_state
+
+if TYPE_CHECKING:
+    from indexer.compare import Comparison
+    from indexer.sides import Side
+    from retrieval.encoders.protocol import Encoder
+
+
+@click.command("compare")
+@click.argument("paths", nargs=-1, metavar="A B", type=click.Path(exists=True, path_type=Path))
+@click.option("--text", metavar="TEXT", help="Compare this text with B, instead of A.")
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="NAME",
+    help="Only in this embedding space; repeat for more. Default: those of SEGUE_ENCODERS.",
+)
+@click.option("--group", is_flag=True, help="Compare the mean vectors of the two sides.")
+@click.option("--pairs", is_flag=True, help="List every pair, too.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Processes that decode; default one per core.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@global_options()
+@pass_state
+def command(
+    state: State,
+    *,
+    paths: tuple[Path, ...],
+    text: str | None,
+    spaces: tuple[str, ...],
+    group: bool,
+    pairs: bool,
+    workers: int | None,
+    quiet: bool,
+) -> int:
+    r"""Tell how alike A and B are: two files, two folders, or one of each. Needs no library.
+
+    A file is sound, a .npy vector or a .txt text. Of two folders, files of the same relative name
+    without extension are compared, and the mean is shown; with --group, the mean vectors of the
+    folders. A file or text is compared with every file of a folder, the most alike first. The
+    measure is the cosine; in the perceptual space minus the distance, so that 0 is the same sound.
+
+    \b
+    Examples:
+      segue compare a.flac b.mp3
+      segue compare ~/originals ~/covers --space clamp3
+      segue compare ~/generated ~/references --space clamp3 --group
+      segue compare --text "calm piano" ~/Music --space clap
+      segue compare ~/features-1 ~/features-2
+
+    The global options may stand here too; see segue --help.
+    """
+    from dataclasses import replace
+
+    from indexer.compare import compare
+    from indexer.options import IndexOptions
+    from indexer.sides import read_side, text_side
+
+    if len(paths) != (2 if text is None else 1):
+        raise click.UsageError("give two files or folders, or --text and one")
+    a = text_side(text) if text is not None else read_side(paths[0])
+    b = read_side(paths[-1])
+    options = IndexOptions(max_duration=state.settings().max_duration)
+    if workers is not None:
+        options = replace(options, workers=workers)
+    with _progress(show=not (quiet or state.json)) as progress:
+        result = compare(
+            a, b, _encoders(a, b, spaces), group=group, options=options, progress=progress
+        )
+    _show(result, a, b, state, group=group, pairs=pairs)
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_FILES_FAILED if result.failed else 0
+
+
+def _encoders(a: Side, b: Side, spaces: tuple[str, ...]) -> list[Encoder]:
+    from indexer.sides import Kind
+    from retrieval.encoders.registry import default_encoders, load
+
+    if a.kind is b.kind is Kind.FEATURES:
+        return []
+    if spaces:
+        return [load(name) for name in dict.fromkeys(spaces)]
+    return list(default_encoders().values())
+
+
+def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pairs: bool) -> None:
+    from retrieval.cli.output import Column, print_json, print_table, visible
+
+    if state.json:
+        print_json(
+            {
+                "a": a.name,
+                "b": b.name,
+                "group": group,
+                "spaces": [
+                    {"name": name, "measure": result.measures[name], "score": score}
+                    for name, score in result.means.items()
+                ],
+                "pairs": [{"a": p.a, "b": p.b, "scores": dict(p.scores)} for p in result.pairs],
+                "unpaired": list(result.unpaired),
+                "failed": [
+                    {"path": f.path, "reason": f.reason, "message": f.message}
+                    for f in result.failed
+                ],
+            }
+        )
+        return
+    for failure in result.failed:
+        told = f"{failure.path}: {failure.message} [{failure.reason}]"
+        click.echo(visible(told), err=True)
+    if result.unpaired:
+        few = ", ".join(result.unpaired[:5]) + (", …" if len(result.unpaired) > 5 else "")
+        click.echo(visible(f"{len(result.unpaired)} without a partner: {few}"), err=True)
+    names = list(result.means)
+    if len(result.pairs) > 1 and (pairs or not (a.folder and b.folder)):
+        columns = [Column(f"{name} {result.measures[name]}", "cyan", right=True) for name in names]
+        rows = [(*(_number(p.scores.get(name)) for name in names), p.a, p.b) for p in result.pairs]
+        print_table([*columns, Column("A", "bold"), Column("B")], rows)
+    if len(result.pairs) <= 1 or (a.folder and b.folder):
+        columns = [Column("space", "bold"), Column("measure"), Column("score", "cyan", right=True)]
+        columns.append(Column("pairs", right=True))
+        rows = [
+            (n, result.measures[n], _number(result.means[n]), str(len(result.pairs))) for n in names
+        ]
+        print_table(columns, rows)
+
+
+def _number(score: float | None) -> str:
+    return "" if score is None else f"{score:.6f}"
+
+
+@contextmanager
+def _progress(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress("encoding", *columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("encoding", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
