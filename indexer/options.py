@@ -22,6 +22,9 @@ class IndexOptions:
         workers: Processes that decode and prepare, 1 to 1024; the default is one per usable core.
         prune: Take out of the library what is gone from under the given paths.
         metadata: CSV or JSON file with more payload per file; see ``indexer.sidecar``.
+        tags: File of labels to tag by from now on, see ``indexer.tagging_labels``; None for those
+            that are remembered for the library, if any.
+        no_tags: Tag no new tracks from now on; not with ``tags``.
         batch: Tracks to write together at most, 1 to 256.
         file_timeout: Wall-clock seconds one file may take to read and prepare on top of those its
             sound takes to play, at least 0.1.
@@ -36,6 +39,8 @@ class IndexOptions:
     workers: int = field(default_factory=usable_cores)
     prune: bool = False
     metadata: Path | None = None
+    tags: Path | None = None
+    no_tags: bool = False
     batch: int = 32
     file_timeout: float = 900.0
     max_duration: float | None = None

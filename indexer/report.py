@@ -15,8 +15,8 @@ class Failure:
         reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
             PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FILE_CHANGED,
             FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, DISK_FULL,
-            ENCODING_FAILED, DEVICE_LOST; in notes INVALID_METADATA, AUDIO_DAMAGED, DEVICE_LOST and
-            ROOT_CHANGED.
+            ENCODING_FAILED, DEVICE_LOST; in notes INVALID_METADATA, AUDIO_DAMAGED, DEVICE_LOST,
+            ROOT_CHANGED and TOO_FEW_TRACKS.
         message: One sentence for a person.
     """
 

@@ -26,6 +26,8 @@ from indexer.scan import Scan, device_of, is_under, scan
 from indexer.sidecar import Sidecar, read_sidecar
 from indexer.spooling import spool_folder
 from indexer.stopping import stopping_on_signals
+from indexer.tagging_index import RunTagging
+from indexer.tagging_labels import read_labels
 from indexer.tally import Tally
 from indexer.worker import Setup
 from indexer.writing import Writing
@@ -60,6 +62,7 @@ def run(
     """See ``indexer.index``."""
     _check(options)
     stop = stop or threading.Event()
+    labels = read_labels(options.tags) if options.tags is not None else None
     tally = Tally(progress)
     with stopping_on_signals(stop):
         found = scan(paths, on_found=tally.scanning, stop=stop.is_set)
@@ -79,7 +82,15 @@ def run(
             contextlib.closing(Manifest(path, info.id)) as writing_manifest,
             spool_folder(path) as spool,
         ):
-            committer = Committer(library, writing_manifest, encoders.words())
+            tagging = RunTagging(
+                library,
+                info,
+                encoders,
+                manifest_dir=manifest_dir,
+                labels=labels,
+                off=options.no_tags,
+            )
+            committer = Committer(library, writing_manifest, encoders.words(), tagging.tagger)
             complete = not found.stopped and _index(
                 found,
                 sidecar,
@@ -96,6 +107,7 @@ def run(
                 _settle_gone(found, manifest, committer, options, tally)
                 _remember_devices(found, manifest)
                 tally.finishing()
+                complete = tagging.finish(manifest, tally.note, stop.is_set)
                 _finish(library, encoders, manifest)
         return tally.report(interrupted=not complete)
 
@@ -219,6 +231,8 @@ def _finish(library: LibraryWriter, encoders: EncoderSet, manifest: Manifest) ->
 
 
 def _check(options: IndexOptions) -> None:
+    if options.no_tags and options.tags is not None:
+        raise InvalidInputError("tags: give labels or no_tags, not both", reason="INVALID_SETTING")
     for name, value, low, high in (
         ("workers", options.workers, 1, 1_024),
         ("batch", options.batch, 1, MAX_BATCH),

@@ -14,11 +14,11 @@ from indexer.stopping import stopping_on_signals
 from indexer.tagging_commit import write_tags
 from indexer.tagging_file import Tagging, load_tagging, save_tagging, tagging_path
 from indexer.tagging_labels import TAGGED_BY, TAGS, field_of, fields_of
-from indexer.tagging_measure import PAGE, TaggableLibrary, Wish, settle
+from indexer.tagging_measure import PAGE, Wish, settle
 from indexer.tagging_scores import Tagger, tags_of
 from retrieval.core.errors import PreconditionError
 from retrieval.core.filters import Exists
-from retrieval.core.library import LibraryWriter
+from retrieval.core.library import Library, LibraryWriter
 from retrieval.core.payload import Payload
 from retrieval.core.tracks import LibraryInfo, Track, TrackRecord
 from retrieval.encoders.protocol import Encoder
@@ -72,7 +72,7 @@ class TagReport:
 
 
 def tag(
-    library: TaggableLibrary,
+    library: Library,
     encoders: Mapping[str, Encoder],
     wish: Wish,
     *,
@@ -135,7 +135,7 @@ def tag(
     return count.report(tagging, interrupted=stop.is_set() and count.tracks < total)
 
 
-def clear(library: TaggableLibrary, *, manifest_dir: Path, watch: Watch | None = None) -> int:
+def clear(library: Library, *, manifest_dir: Path, watch: Watch | None = None) -> int:
     """Take all tags off, forget the labels, and tag no new tracks.
 
     Returns:

@@ -43,7 +43,7 @@ class Tagging:
     Attributes:
         labels: The user's list.
         threshold: Fused score from which on a label becomes a tag, 0.1 to 1.
-        spaces: Fits by space, one space at least.
+        spaces: Fits by space; none while the library is too small to measure anything on.
         on: Whether index runs tag new tracks by it.
     """
 
@@ -150,7 +150,7 @@ class _Content(_Strict):
     on: bool
     threshold: Annotated[float, Field(ge=LEAST_SCORE, le=1)]
     labels: Annotated[tuple[_LabelContent, ...], Field(min_length=1, max_length=MAX_LABELS)]
-    spaces: Annotated[dict[str, _SpaceContent], Field(min_length=1)]
+    spaces: dict[str, _SpaceContent]
 
     @classmethod
     def of(cls, tagging: Tagging) -> _Content:

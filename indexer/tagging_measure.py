@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from indexer.tagging_file import SpaceFits, Tagging
 from retrieval.core.errors import PreconditionError
-from retrieval.core.library import Library, VectorReader
+from retrieval.core.library import Library
 from retrieval.core.spaces import SparseVector
 from retrieval.core.tracks import LibraryInfo, TrackRecord
 from retrieval.encoders.protocol import Encoder, TextEncoder
@@ -20,10 +19,6 @@ from retrieval.encoders.zero_shot_calibration import Calibrator, LabelFit
 MEASURE_FROM = 16
 """Tracks a space must have before labels are measured in it."""
 PAGE = 256
-
-
-class TaggableLibrary(Library, VectorReader, Protocol):
-    """A library whose vectors can be read as a whole."""
 
 
 Told = Callable[[int], None]
@@ -53,7 +48,7 @@ DEFAULT_THRESHOLD = 0.5
 def settle(
     wish: Wish,
     before: Tagging | None,
-    library: TaggableLibrary,
+    library: Library,
     encoders: Mapping[str, Encoder],
     told: Told,
 ) -> Tagging:
@@ -82,11 +77,11 @@ def settle(
     if not names or any(missing.values()):
         for name, fits in _measured(missing, info, library, encoders, told).items():
             known.setdefault(name, {}).update(fits)
-    # A space that was left out for want of tracks has no fits.
+    # A space with too few tracks is left out while there is another.
     spaces = {
-        name: SpaceFits(info.spaces[name].revision, tuple(known[name][label] for label in labels))
+        name: SpaceFits(info.spaces[name].revision, tuple(known[name][one] for one in labels))
         for name in names
-        if known.get(name)
+        if all(one in known.get(name, {}) for one in labels)
     }
     return Tagging(labels, threshold, spaces)
 
@@ -101,6 +96,11 @@ def taggers(info: LibraryInfo, encoders: Mapping[str, Encoder]) -> tuple[TextEnc
         and can_tag(info.spaces[name])
         and isinstance(encoder, TextEncoder)
     )
+
+
+def why_not(info: LibraryInfo, encoders: Mapping[str, Encoder]) -> PreconditionError | None:
+    """Why no labels can be measured here, or None if they can."""
+    return None if taggers(info, encoders) else _unable("", info, encoders, ())
 
 
 def _known(
@@ -118,7 +118,7 @@ def _known(
 def _measured(
     missing: Mapping[str, Sequence[Label]],
     info: LibraryInfo,
-    library: TaggableLibrary,
+    library: Library,
     encoders: Mapping[str, Encoder],
     told: Told,
 ) -> dict[str, dict[Label, LabelFit]]:
@@ -126,8 +126,8 @@ def _measured(
     for name in missing:
         if name not in able:
             raise _unable(name, info, encoders, tuple(able))
-    if not missing:
-        raise _unable("", info, encoders, ())
+    if not missing and (problem := why_not(info, encoders)) is not None:
+        raise problem
     wanted = {name: labels for name, labels in missing.items() if labels}
     calibrators = {
         name: Calibrator(label_vectors(able[name], labels), background_vectors(able[name]))

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "search": ("retrieval.cli.search", "Find tracks from words, sound, a track or a vector."),
     "similar": ("retrieval.cli.similar", "More like these tracks, less like those."),
     "tracks": ("retrieval.cli.tracks", "List, show, count and delete tracks."),
+    "tag": ("retrieval.cli.tag", "Tag tracks by a list of labels, through their sound."),
     "spaces": ("retrieval.cli.spaces", "Show the embedding spaces of a library."),
     "serve": ("retrieval.cli.serve", "Serve a library over gRPC."),
     "compare": ("retrieval.cli.compare", "Tell how alike files, folders or a text and sounds are."),

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     help="CSV or JSON with more payload per file.",
 )
 @click.option(
+    "--tags",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="LABELS",
+    help="Tag tracks by this list from now on; see segue tag --help.",
+)
+@click.option("--no-tags", is_flag=True, help="Tag no new tracks from now on.")
+@click.option(
     "--features",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
@@ -62,6 +69,8 @@ def command(
     workers: int | None,
     prune: bool,
     metadata: Path | None,
+    tags: Path | None,
+    no_tags: bool,
     features: Path | None,
     space: str | None,
     revision: str | None,
@@ -80,6 +89,7 @@ def command(
       segue index ~/Music
       segue index ~/Music --prune --workers 4
       segue index ~/Music --metadata catalogue.csv
+      segue index ~/Music --tags labels.txt
       segue index ~/Music --address studio:50051 --json
 
     --features imports vectors that another program made, one .npy file (1, dim) per audio file, of
@@ -101,12 +111,18 @@ def command(
 
     if features is None and not paths:
         raise click.UsageError("name the files and folders to index, or --features")
+    if tags is not None and no_tags:
+        raise click.UsageError("--tags or --no-tags, not both")
+    if not paths and (tags is not None or no_tags):
+        raise click.UsageError("--tags and --no-tags need a PATH; segue tag works on what is there")
     if features is None and (space, revision, window) != (None, None, None):
         raise click.UsageError("--space, --revision and --window belong to --features DIR")
     settings = state.settings()
     options = IndexOptions(
         prune=prune,
         metadata=metadata,
+        tags=tags,
+        no_tags=no_tags,
         max_duration=settings.max_duration,
         device=settings.device,
     )

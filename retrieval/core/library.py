@@ -163,5 +163,5 @@ class VectorReader(Protocol):
         ...
 
 
-class Library(LibraryReader, LibraryWriter, Protocol):
+class Library(LibraryReader, LibraryWriter, VectorReader, Protocol):
     """A library to read from and write to."""

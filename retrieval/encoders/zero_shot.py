@@ -16,8 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.errors import InvalidInputError
-from retrieval.core.spaces import Distance, EmbeddingSpace, Level, Modality
-from retrieval.encoders.protocol import TextEncoder
+from retrieval.core.spaces import (
+    Distance,
+    EmbeddingSpace,
+    Level,
+    Modality,
+    SparseVector,
+    Vector,
+)
+from retrieval.encoders.protocol import Encoder, TextEncoder
 from retrieval.encoders.zero_shot_calibration import units
 
 BATCH = 64
@@ -104,6 +111,24 @@ def label_vectors(encoder: TextEncoder, labels: Sequence[Label]) -> NDArray[np.f
 def background_vectors(encoder: TextEncoder) -> NDArray[np.float32]:
     """Vectors of the background texts, (n, dim), in the sentences that labels are put into."""
     return label_vectors(encoder, [Label(word) for word in BACKGROUND])
+
+
+def evidence(
+    encoders: Mapping[str, Encoder], labels: Sequence[Label], track: Mapping[str, Vector]
+) -> list[float]:
+    """How much nearer a track is to each label than to the background: a difference of cosines.
+
+    It is what ``zero_shot_calibration`` starts from, meaned over the spaces. Unlike scores it is
+    not comparable between labels or spaces, so it orders the labels of a track but roughly.
+    """
+    found = []
+    for name, vector in sorted(track.items()):
+        encoder = encoders[name]
+        if isinstance(encoder, TextEncoder) and not isinstance(vector, SparseVector):
+            texts = label_vectors(encoder, labels).astype(np.float64)
+            texts -= background_vectors(encoder).astype(np.float64).mean(axis=0)
+            found.append(texts @ units(vector[np.newaxis])[0])
+    return [float(one) for one in np.mean(found, axis=0)]
 
 
 def _prepare(encoder: TextEncoder, label: Label, text: str) -> object:
