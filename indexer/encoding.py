@@ -166,7 +166,8 @@ class Encoding:
 
     def _settle(self, track: Track) -> None:
         """Go on with a track, none or some of whose windows have been through."""
-        if track.failed is not None or (self._abandoned and track.pending):
+        track.dropped = track.dropped or (self._abandoned and bool(track.pending))
+        if track.failed is not None or track.dropped:
             track.pending.clear()
             if not track.out:
                 self._finish(track, track.failed)

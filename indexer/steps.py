@@ -32,6 +32,7 @@ class Track:
         heard: Seconds of sound that have been through, likewise.
         retried: A device broke down over it once.
         failed: Why it cannot be encoded.
+        dropped: The run was stopped before all of it was encoded.
     """
 
     job: Job
@@ -43,6 +44,7 @@ class Track:
     heard: float = 0.0
     retried: bool = False
     failed: Failed | None = None
+    dropped: bool = False
 
     def __post_init__(self) -> None:
         windows = self.prepared.windows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.core.errors import PreconditionError
 from retrieval.core.spaces import Distance, EmbeddingSpace, Level, Modality
 from retrieval.encoders.perceptual import PerceptualEncoder
 from retrieval.encoders.protocol import Windowing
@@ -95,6 +97,75 @@ class BandsEncoder:
 
     def forward_audio(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         return np.stack(batch)
+
+    def pool(
+        self, vectors: NDArray[np.float32], durations: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        return np.average(vectors, axis=0, weights=durations).astype(np.float32)
+
+
+class RawEncoder:
+    """A third space that does its work in ``forward``: its features are the sound itself.
+
+    It counts as one with networks: it may run on several devices, and says in its log where it
+    loaded and what it heard.
+    """
+
+    sample_rate = 8_000
+    windowing = Windowing(length=2.0, hop=2.0, minimum=0.5)
+
+    def __init__(
+        self,
+        log: Path,
+        *,
+        device: str = "here",
+        pause: float = 0.0,
+        trouble: str = "",
+        disk: int = 0,
+    ) -> None:
+        """Set up.
+
+        Args:
+            log: Where to write.
+            device: Only told.
+            pause: Seconds that one window takes.
+            trouble: ``load`` or ``forward`` breaks down on every other device.
+            disk: Largest file that the process which prepares may write; 0 for any.
+        """
+        self.log = Log(log)
+        self.device, self.pause, self.trouble, self.disk = device, pause, trouble, disk
+        self.space = EmbeddingSpace(
+            name="raw",
+            dim=4,
+            distance=Distance.COSINE,
+            revision="raw-1",
+            query_modalities=frozenset({Modality.AUDIO}),
+            levels=frozenset({Level.TRACK, Level.SEGMENT}),
+            float16=False,
+        )
+
+    def on(self, device: str) -> RawEncoder:
+        return RawEncoder(
+            self.log.path, device=device, pause=self.pause, trouble=self.trouble, disk=self.disk
+        )
+
+    def load(self) -> None:
+        self.log.write(f"load {self.device} {os.getpid()}")
+        if self.trouble == "load" and self.device != "here":
+            raise PreconditionError("out of memory", reason="MODEL_MISSING")
+
+    def prepare_audio(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.disk:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.disk, self.disk))
+        return window.copy()
+
+    def forward_audio(self, batch: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        self.log.write(f"forward {self.device} {len(batch)}")
+        if self.trouble == "forward" and self.device != "here":
+            os.abort()
+        time.sleep(self.pause * len(batch))
+        rows = [[np.abs(part).mean() + 0.01 for part in np.array_split(w, 4)] for w in batch]
+        return np.array(rows, dtype=np.float32)
 
     def pool(
         self, vectors: NDArray[np.float32], durations: NDArray[np.float64]
