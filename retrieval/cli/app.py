@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tracks": ("retrieval.cli.tracks", "List, show, count and delete tracks."),
     "tag": ("retrieval.cli.tag", "Tag tracks by a list of labels, through their sound."),
     "spaces": ("retrieval.cli.spaces", "Show the embedding spaces of a library."),
+    "models": ("retrieval.cli.models", "Fetch, check and convert the weights of CLAP and CLAMP3."),
     "serve": ("retrieval.cli.serve", "Serve a library over gRPC."),
     "compare": ("retrieval.cli.compare", "Tell how alike files, folders or a text and sounds are."),
     "export": ("retrieval.cli.export", "Write vectors to .npy files or a Parquet table."),

@@ -63,7 +63,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
     return LocalLibrary(
         open_store_at(settings, create=create),
-        default_encoders(),
+        default_encoders(settings),
         limits=limits,
         text_cache=settings.text_cache,
     )

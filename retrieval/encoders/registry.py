@@ -6,11 +6,15 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.spaces import EmbeddingSpace, Modality
 from retrieval.encoders.protocol import AudioEncoder, Encoder, TextEncoder, WordsEncoder
+
+if TYPE_CHECKING:
+    from retrieval.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class EncoderDescription:
         modalities: What it takes.
         factory: ``module:Class`` to call without arguments.
         extra: The extra of the ``segue`` package it needs (``models``), or None.
+        weights: The setting that says where its weights are, less ``_weights``, which is also
+            their folder below ``models`` in the data folder; None if it needs none.
     """
 
     name: str
@@ -30,6 +36,14 @@ class EncoderDescription:
     modalities: frozenset[Modality]
     factory: str
     extra: str | None = None
+    weights: str | None = None
+
+    def place(self, settings: Settings) -> str | Path | None:
+        """Where its weights are looked for, or None if it needs none."""
+        if self.weights is None:
+            return None
+        named = getattr(settings, f"{self.weights}_weights")
+        return cast(str | Path, named or settings.data_dir / "models" / self.weights)
 
 
 _DESCRIPTIONS = (
@@ -51,6 +65,7 @@ _DESCRIPTIONS = (
         modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
         factory="retrieval.encoders.clap:ClapEncoder",
         extra="models",
+        weights="clap",
     ),
     EncoderDescription(
         name="clamp3",
@@ -58,6 +73,7 @@ _DESCRIPTIONS = (
         modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
         factory="retrieval.encoders.clamp3:Clamp3Encoder",
         extra="models",
+        weights="clamp3",
     ),
 )
 
@@ -67,14 +83,22 @@ def descriptions() -> tuple[EncoderDescription, ...]:
     return _DESCRIPTIONS
 
 
-@cache
-def load(name: str) -> Encoder:
-    """The encoder of this name, loaded once per process.
+def load(name: str, weights: str | Path | None = None) -> Encoder:
+    """The encoder of this name, loaded once per process and place of weights.
+
+    Args:
+        name: Of ``descriptions``.
+        weights: Where its weights are; by default where the environment says.
 
     Raises:
         InvalidInputError: INVALID_SETTING if there is no such encoder.
         PreconditionError: MODEL_MISSING if the extra it needs is not installed.
     """
+    return _load(name, weights)
+
+
+@cache
+def _load(name: str, weights: str | Path | None) -> Encoder:
     known = {description.name: description for description in _DESCRIPTIONS}
     if name not in known:
         raise InvalidInputError(
@@ -85,7 +109,8 @@ def load(name: str) -> Encoder:
     module, _, attribute = description.factory.partition(":")
     try:
         # Calling it is what imports the packages of an extra.
-        return cast(Encoder, getattr(importlib.import_module(module), attribute)())
+        factory = getattr(importlib.import_module(module), attribute)
+        return cast(Encoder, factory() if weights is None else factory(weights))
     except ImportError as error:
         if description.extra is None:
             raise
@@ -96,8 +121,11 @@ def load(name: str) -> Encoder:
         ) from error
 
 
-def default_encoders() -> EncoderSet:
+def default_encoders(settings: Settings | None = None) -> EncoderSet:
     """The encoders that the settings name; unset, those that need no download.
+
+    Args:
+        settings: By default those of the environment.
 
     Raises:
         InvalidInputError: INVALID_SETTING if there is no encoder of such a name.
@@ -105,7 +133,12 @@ def default_encoders() -> EncoderSet:
     """
     from retrieval.settings import Settings
 
-    return EncoderSet(load(name) for name in Settings().encoders.split(","))
+    chosen = settings or Settings()
+    known = {description.name: description for description in _DESCRIPTIONS}
+    return EncoderSet(
+        load(name, known[name].place(chosen) if name in known else None)
+        for name in chosen.encoders.split(",")
+    )
 
 
 class EncoderSet(Mapping[str, Encoder]):
