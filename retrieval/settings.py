@@ -46,6 +46,15 @@ class Settings(BaseSettings):
     """Where models run; ``auto`` means CUDA if there is any, else the CPU. Indexing uses all of
     several with commas, and every GPU if only ``auto`` or ``cuda`` is given; queries the first."""
 
+    precision: str = Field(default="auto", pattern=r"^(auto|fp32|bf16|fp16)$")
+    """What networks for sound compute in; ``auto`` means single precision, on a GPU less than that
+    if it gives the same vectors. Those for text and for whole tracks keep to single precision."""
+    runtime: str = Field(default="auto", pattern=r"^(auto|torch|onnx)$")
+    """What networks run on, on a CPU; ``auto`` means ONNX Runtime if it is installed and gives the
+    same vectors, else PyTorch."""
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """Of networks on a CPU; unset means all usable cores, or what ``OMP_NUM_THREADS`` says."""
+
     text_cache: int = Field(default=1024, ge=0)
     """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""
 
