@@ -14,7 +14,7 @@ from indexer.stopping import stopping_on_signals
 from indexer.tagging_commit import write_tags
 from indexer.tagging_file import Tagging, load_tagging, save_tagging, tagging_path
 from indexer.tagging_labels import TAGGED_BY, TAGS, field_of, fields_of
-from indexer.tagging_measure import PAGE, Wish, settle
+from indexer.tagging_measure import Wish, pages, settle
 from indexer.tagging_scores import Tagger, tags_of
 from retrieval.core.errors import PreconditionError
 from retrieval.core.filters import Exists
@@ -119,7 +119,7 @@ def tag(
         if manifest is not None:
             begin_tagging(library, tagging, path)
         tagger, count, fields = Tagger(tagging), _Count(tagging), library.info().fields
-        for page in library.pages(size=PAGE):
+        for page in pages(library):
             fresh = tagger.payloads([record.vectors for record in page])
             new = [_stands(r, tags) or tags for r, tags in zip(page, fresh, strict=True)]
             if manifest is not None:
@@ -154,7 +154,7 @@ def clear(library: Library, *, manifest_dir: Path, watch: Watch | None = None) -
         if TAGGED_BY.name in info.fields:
             held = Exists(TAGGED_BY.name)
             total = library.count_tracks(held)
-            for page in library.pages(held, size=PAGE):
+            for page in pages(library, held):
                 changed += write_tags(library, manifest, page, [{}] * len(page), info.fields)
                 if watch is not None:
                     watch("clearing", changed, total)

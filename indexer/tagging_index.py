@@ -14,8 +14,8 @@ from indexer.tagging_file import Tagging, load_tagging, save_tagging, tagging_pa
 from indexer.tagging_labels import TAGGED_BY
 from indexer.tagging_measure import (
     DEFAULT_THRESHOLD,
-    PAGE,
     Wish,
+    pages,
     settle,
     why_not,
 )
@@ -110,7 +110,7 @@ class RunTagging:
             note(str(self._path), error.reason, f"no tags yet: {error.message}")
             return True
         fields = library.info().fields
-        for page in library.pages(Not(Equals(TAGGED_BY.name, tagger.revision)), size=PAGE):
+        for page in pages(library, Not(Equals(TAGGED_BY.name, tagger.revision))):
             new = tagger.payloads([record.vectors for record in page])
             write_tags(library, manifest, page, new, fields)
             if stopped():

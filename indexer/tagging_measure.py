@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from indexer.tagging_file import SpaceFits, Tagging
 from retrieval.core.errors import PreconditionError
-from retrieval.core.library import Library
+from retrieval.core.filters import Filter
+from retrieval.core.library import Library, VectorReader
 from retrieval.core.spaces import SparseVector
 from retrieval.core.tracks import LibraryInfo, TrackRecord
 from retrieval.encoders.protocol import Encoder, TextEncoder
@@ -86,6 +87,17 @@ def settle(
     return Tagging(labels, threshold, spaces)
 
 
+def pages(library: VectorReader, filter: Filter | None = None) -> Iterator[tuple[TrackRecord, ...]]:
+    """The tracks that pass a filter with their vectors, page by page."""
+    after: str | None = None
+    while True:
+        page = library.read_page(filter, limit=PAGE, after=after)
+        yield page.records
+        after = page.next_after
+        if after is None:
+            return
+
+
 def taggers(info: LibraryInfo, encoders: Mapping[str, Encoder]) -> tuple[TextEncoder, ...]:
     """The encoders here that can compare labels with tracks of this library."""
     return tuple(
@@ -134,7 +146,7 @@ def _measured(
         for name, labels in wanted.items()
     }
     read = 0
-    for page in library.pages(size=PAGE):
+    for page in pages(library):
         for name, calibrator in calibrators.items():
             _add(calibrator, name, page)
         read += len(page)

@@ -16,7 +16,7 @@ from retrieval.client.channel import channel_credentials, metadata, methods, opt
 from retrieval.client.failures import translate
 from retrieval.core.errors import StoreError
 from retrieval.core.filters import Filter
-from retrieval.core.library import SpaceStatus
+from retrieval.core.library import RecordPage, SpaceStatus
 from retrieval.core.payload import Field
 from retrieval.core.queries import (
     FacetCount,
@@ -140,6 +140,14 @@ class AsyncClient:
         """The whole records among these that exist, in the given order, segments included."""
         found = calls.fetch_records(track_ids)
         return tuple([record for call in found for record in await self._call(call)])
+
+    async def read_page(
+        self, filter: Filter | None = None, *, limit: int = 256, after: str | None = None
+    ) -> RecordPage:
+        """Tracks that pass the filter, whole, segments included."""
+        page = await self.list_tracks(filter, limit=limit, after=after)
+        ids = [track.id for track in page.tracks]
+        return RecordPage(await self.fetch_records(ids) if ids else (), page.next_after)
 
     async def delete_tracks(self, track_ids: Sequence[str]) -> int:
         """Delete tracks with their segments; returns how many there were."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,7 +15,7 @@ from retrieval.client.channel import channel_credentials, metadata, methods, opt
 from retrieval.client.failures import translate
 from retrieval.core.errors import StoreError
 from retrieval.core.filters import Filter
-from retrieval.core.library import SpaceStatus
+from retrieval.core.library import RecordPage, SpaceStatus
 from retrieval.core.payload import Field
 from retrieval.core.queries import (
     FacetCount,
@@ -196,17 +196,13 @@ class Client:
         found = calls.fetch_records(track_ids)
         return tuple(record for call in found for record in self._call(call))
 
-    def pages(
-        self, filter: Filter | None = None, *, size: int = 256
-    ) -> Iterator[tuple[TrackRecord, ...]]:
-        """The tracks that pass the filter, whole, page by page; see ``VectorReader``."""
-        after: str | None = None
-        while True:
-            page = self.list_tracks(filter, limit=size, after=after)
-            yield self.fetch_records([track.id for track in page.tracks]) if page.tracks else ()
-            after = page.next_after
-            if after is None:
-                return
+    def read_page(
+        self, filter: Filter | None = None, *, limit: int = 256, after: str | None = None
+    ) -> RecordPage:
+        """Tracks that pass the filter, whole, segments included."""
+        page = self.list_tracks(filter, limit=limit, after=after)
+        records = self.fetch_records([track.id for track in page.tracks]) if page.tracks else ()
+        return RecordPage(records, page.next_after)
 
     def delete_tracks(self, track_ids: Sequence[str]) -> int:
         """Delete tracks with their segments; returns how many there were."""

@@ -6,7 +6,7 @@ The command line and the indexer speak these protocols; ``retrieval.search.Local
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -149,16 +149,25 @@ class RecordReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordPage:
+    """One page of tracks with their vectors; ``next_after`` continues it, None after the last."""
+
+    records: tuple[TrackRecord, ...]
+    next_after: str | None
+
+
 @runtime_checkable
 class VectorReader(Protocol):
     """A library that can be read as a whole, vectors and all, a page at a time."""
 
-    def pages(
-        self, filter: Filter | None = None, *, size: int = 256
-    ) -> Iterator[tuple[TrackRecord, ...]]:
-        """The tracks that pass the filter, with their track vectors; segments may be left out.
+    def read_page(
+        self, filter: Filter | None = None, *, limit: int = 256, after: str | None = None
+    ) -> RecordPage:
+        """Tracks that pass the filter, with their track vectors; segments may be left out.
 
-        Tracks that stop passing the filter meanwhile do not disturb the walk.
+        The order is that of ``list_tracks``. Tracks that are changed or deleted between pages do
+        not disturb the walk.
         """
         ...
 

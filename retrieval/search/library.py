@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from retrieval.audio import Limits
 from retrieval.core.budget import Budget
 from retrieval.core.errors import InvalidInputError, NotFoundError
 from retrieval.core.filters import Filter
-from retrieval.core.library import SpaceStatus
+from retrieval.core.library import RecordPage, SpaceStatus
 from retrieval.core.payload import Field, FieldType
 from retrieval.core.queries import (
     MAX_LIMIT,
@@ -170,17 +170,19 @@ class LocalLibrary:
         _check_batch(track_ids)
         return self._store.retrieve(list(track_ids), vectors=True, segments=True)
 
-    def pages(
-        self, filter: Filter | None = None, *, size: int = 256
-    ) -> Iterator[tuple[TrackRecord, ...]]:
-        """The tracks that pass the filter with their vectors, without segments, page by page."""
+    def read_page(
+        self, filter: Filter | None = None, *, limit: int = 256, after: str | None = None
+    ) -> RecordPage:
+        """Tracks that pass the filter, with their vectors and without segments.
+
+        Raises:
+            InvalidInputError: As ``list_tracks``.
+        """
+        _check_limit(limit)
+        if after is not None:
+            check_track_id(after, where="after")
         check_scope(filter, None, self._store.info().fields)
-        after: str | None = None
-        while True:
-            page, after = self._store.scroll(filter, limit=size, after=after, vectors=True)
-            yield page
-            if after is None:
-                return
+        return RecordPage(*self._store.scroll(filter, limit=limit, after=after, vectors=True))
 
     # Changes
 

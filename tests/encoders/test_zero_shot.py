@@ -85,7 +85,7 @@ def test_the_background_is_put_into_the_same_sentences():
 
 
 def test_a_prompt_that_says_nothing_names_its_label():
-    with pytest.raises(InvalidInputError, match="'calm'.*'123'") as caught:
+    with pytest.raises(InvalidInputError, match=r"'calm'.*'123'") as caught:
         label_vectors(Letters(), [Label("calm", prompts=("123",))])
     assert caught.value.reason == "INVALID_LABELS"
 

@@ -39,7 +39,8 @@ def problem(text: str | bytes) -> str:
 
 
 def test_a_list_with_everything_in_it() -> None:
-    text = "\ufeff# moods\r\n[Mood]\r\n\r\n calm \r\nwild|fast music | loud music|fast music\r\n[]\npiano"
+    text = "\ufeff# moods\r\n[Mood]\r\n\r\n calm \r\nwild|fast music | loud music|fast music\r\n"
+    text += "[]\npiano"
     with pytest.raises(InvalidInputError, match="line 6: the heading"):
         parse(text)
     assert parse(text.replace("[]", "[instrument]")) == (
@@ -100,7 +101,7 @@ def test_labels_given_one_by_one() -> None:
         Label("calm", prompts=("soft music",)),
         Label("wild"),
     )
-    with pytest.raises(InvalidInputError, match="--label 'Wild'.*--label 'wild'.*tag_wild"):
+    with pytest.raises(InvalidInputError, match=r"--label 'Wild'.*--label 'wild'.*tag_wild"):
         named_labels(["wild", "Wild"])
     with pytest.raises(InvalidInputError, match="not UTF-8"):
         named_labels(["\udcff"])
