@@ -39,6 +39,8 @@ class HubSource:
         """
         try:
             import huggingface_hub
+            from huggingface_hub import constants
+            from huggingface_hub.utils import logging
         except ImportError as error:
             raise PreconditionError(
                 "downloads need more packages: pip install 'segue[models]'",
@@ -46,10 +48,10 @@ class HubSource:
                 metadata={"extra": "models"},
             ) from error
         # Its remarks on broken lines would mix with ours.
-        huggingface_hub.utils.logging.set_verbosity_error()
+        logging.set_verbosity_error()
         self._hub = huggingface_hub
         # Read here, not when the library was imported.
-        self._endpoint = os.environ.get("HF_ENDPOINT") or huggingface_hub.constants.ENDPOINT
+        self._endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
 
     def ask(self, file: WeightFile) -> Remote:
         """What the cache knows of it, or else the hub."""
