@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from indexer.compare import Comparison
     from indexer.sides import Side
     from retrieval.encoders.protocol import Encoder
+    from retrieval.settings import Settings
 
 
 @click.command("compare")
@@ -78,12 +79,13 @@ def command(
         raise click.UsageError("give two files or folders, or --text and one")
     a = text_side(text) if text is not None else read_side(paths[0])
     b = read_side(paths[-1])
-    options = IndexOptions(max_duration=state.settings().max_duration)
+    settings = state.settings(encoders=",".join(dict.fromkeys(spaces)) or None)
+    options = IndexOptions(max_duration=settings.max_duration)
     if workers is not None:
         options = replace(options, workers=workers)
     with _progress(show=not (quiet or state.json)) as progress:
         result = compare(
-            a, b, _encoders(a, b, spaces), group=group, options=options, progress=progress
+            a, b, _encoders(a, b, settings), group=group, options=options, progress=progress
         )
     _show(result, a, b, state, group=group, pairs=pairs)
     if result.interrupted:
@@ -91,15 +93,13 @@ def command(
     return EXIT_FILES_FAILED if result.failed else 0
 
 
-def _encoders(a: Side, b: Side, spaces: tuple[str, ...]) -> list[Encoder]:
+def _encoders(a: Side, b: Side, settings: Settings) -> list[Encoder]:
     from indexer.sides import Kind
-    from retrieval.encoders.registry import default_encoders, load
+    from retrieval.encoders.registry import default_encoders
 
     if a.kind is b.kind is Kind.FEATURES:
         return []
-    if spaces:
-        return [load(name) for name in dict.fromkeys(spaces)]
-    return list(default_encoders().values())
+    return list(default_encoders(settings).values())
 
 
 def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pairs: bool) -> None:

@@ -135,7 +135,7 @@ def command(
             report = index(
                 paths,
                 library,
-                default_encoders(),
+                default_encoders(settings),
                 manifest_dir=manifest_dir(state),
                 options=options,
                 progress=progress,
@@ -147,7 +147,7 @@ def command(
                 features,
                 paths,
                 library,
-                default_encoders(),
+                default_encoders(settings),
                 manifest_dir=manifest_dir(state),
                 options=FeatureOptions(space, revision, window, options),
                 progress=progress,

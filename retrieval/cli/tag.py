@@ -118,7 +118,7 @@ def command(
     with open_library(state) as library, _progress(show=shown) as watch:
         report = tag(
             library,
-            default_encoders(),
+            default_encoders(state.settings()),
             wish,
             manifest_dir=manifest_dir(state),
             dry_run=dry_run,

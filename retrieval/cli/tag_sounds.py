@@ -33,7 +33,7 @@ def show_sounds(state: State, wish: Wish, paths: Sequence[Path]) -> None:
         PreconditionError: If nothing here compares words with sound, or there are no labels.
         AudioError: If a file is not usable audio.
     """
-    encoders = default_encoders()
+    encoders = default_encoders(state.settings())
     tagging = _measured(state, wish, encoders)
     if tagging is not None:
         spaces = tuple(

@@ -18,7 +18,7 @@ class OwnLibrary(LocalLibrary):
         Raises:
             SegueError: If the store is locked or gone, or an encoder cannot load.
         """
-        encoders = default_encoders()
+        encoders = default_encoders(settings)
         self._decoder = IsolatedDecoder()
         super().__init__(
             open_store(settings, service=True),
