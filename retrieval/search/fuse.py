@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.core.queries import Evidence, Fusion, FusionMethod
-from retrieval.core.spaces import Probe
+from retrieval.core.spaces import Probe, SparseVector
 from retrieval.store.protocol import Match
 
 
@@ -26,13 +26,27 @@ class Lane:
     share: float
     probe: Probe
 
+    @property
+    def dense(self) -> bool:
+        """False for words, which every track has."""
+        return not isinstance(self.probe.vector, SparseVector)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """The engine's answer to one lane, best first, each track once."""
+    """The engine's answer to one lane, best first, each track once.
+
+    Attributes:
+        lane: What was asked.
+        matches: The answer.
+        strangers: Tracks of other rankings that have no vector in this space.
+        among: If there are any, how many tracks have one.
+    """
 
     lane: Lane
     matches: tuple[Match, ...]
+    strangers: frozenset[str] = frozenset()
+    among: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +78,50 @@ def fuse(rankings: Sequence[Ranking], fusion: Fusion) -> list[Fused]:
 
     A single ranking keeps its own scores and order. RRF sums share / (k + rank) (Cormack et al.
     2009). WEIGHTED_SCORE sums share times the score scaled to 0..1 by the minimum and maximum of
-    its ranking (1 where all are equal); a track that a ranking lacks gets 0 of it.
+    its ranking (1 where all are equal). A track that a ranking lacks gets 0 of it, but for
+    strangers: one that has no vector in the space is taken to stand there as it does in the other
+    dense spaces of the query, and if it is a stranger in all of them, as the average track does.
     """
     evidence: dict[str, list[Evidence]] = defaultdict(list)
-    sums: dict[str, list[float]] = defaultdict(list)
-    for ranking in rankings:
-        parts = _parts(ranking, fusion)
-        for rank, (match, part) in enumerate(zip(ranking.matches, parts, strict=True), start=1):
-            lane = ranking.lane
+    parts: dict[str, dict[int, float]] = defaultdict(dict)
+    assumed: dict[str, list[float]] = defaultdict(list)
+    given = [_parts(ranking, fusion) for ranking in rankings]
+    for place, ranking in enumerate(rankings):
+        lane = ranking.lane
+        for rank, (match, part) in enumerate(
+            zip(ranking.matches, given[place], strict=True), start=1
+        ):
             evidence[match.track_id].append(
                 Evidence(lane.query, lane.probe.space, rank, match.score, match.distance)
             )
-            sums[match.track_id].append(part)
+            parts[match.track_id][place] = part
     if len(rankings) == 1:
         return [
             Fused(match.track_id, match.score, tuple(evidence[match.track_id]))
             for match in rankings[0].matches
         ]
+    for place, ranking in enumerate(rankings):
+        typical = math.fsum(given[place]) / max(ranking.among, 1)
+        for key in ranking.strangers:
+            kin = _kin(key, ranking.lane, rankings)
+            held = math.fsum(parts[key].get(n, 0.0) for n in kin)
+            shares = math.fsum(rankings[n].lane.share for n in kin)
+            assumed[key].append(ranking.lane.share * held / shares if kin else typical)
     # fsum: symmetric places give equal sums in any order, so that the tie goes to the id.
-    fused = [Fused(key, math.fsum(sums[key]), tuple(evidence[key])) for key in sums]
+    fused = [
+        Fused(key, math.fsum((*found.values(), *assumed[key])), tuple(evidence[key]))
+        for key, found in parts.items()
+    ]
     return sorted(fused, key=lambda one: (-one.score, one.track_id))
+
+
+def _kin(key: str, lane: Lane, rankings: Sequence[Ranking]) -> list[int]:
+    """Places of the rankings that ask the same as this lane in a dense space that has the track."""
+    return [
+        place
+        for place, other in enumerate(rankings)
+        if other.lane.query == lane.query and other.lane.dense and key not in other.strangers
+    ]
 
 
 def _parts(ranking: Ranking, fusion: Fusion) -> list[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from retrieval.audio import Limits
 from retrieval.core.budget import Budget
@@ -27,6 +28,7 @@ from retrieval.core.tracks import (
     check_track_id,
 )
 from retrieval.encoders.protocol import Encoder
+from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Decoder, Encoding
 from retrieval.search.pipeline import answer
 from retrieval.search.plan import check_scope
@@ -62,6 +64,7 @@ class LocalLibrary:
             text_cache: Vectors of repeated texts to keep; 0 keeps none.
         """
         self._store = store
+        self._coverage = Coverage(store)
         self._encoding = Encoding(encoders, decoder=decoder, limits=limits, text_cache=text_cache)
 
     # Questions
@@ -81,7 +84,8 @@ class LocalLibrary:
         return answer(request, self._sources(budget))
 
     def _sources(self, budget: Budget | None) -> Sources:
-        return Sources(self._store, self._store.info(), self._encoding, budget or Budget())
+        info = self._store.info()
+        return Sources(self._store, info, self._encoding, self._coverage, budget or Budget())
 
     def get_track(self, track_id: str) -> Track:
         """One track with its whole payload.
@@ -190,20 +194,31 @@ class LocalLibrary:
         self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
     ) -> LibraryInfo:
         """Create the library if need be and add what it lacks; see ``LibraryWriter.declare``."""
-        return self._store.declare(spaces, fields)
+        with self._changing():
+            return self._store.declare(spaces, fields)
 
     def write(self, records: Sequence[TrackRecord]) -> None:
         """Write whole tracks, replacing what the library held of them; the store checks them."""
-        self._store.write(records)
+        with self._changing():
+            self._store.write(records)
 
     def update(self, updates: Sequence[TrackUpdate]) -> None:
         """Change payloads and some vectors; unknown tracks are ignored."""
-        self._store.update(updates)
+        with self._changing():
+            self._store.update(updates)
 
     def delete_tracks(self, track_ids: Sequence[str]) -> int:
         """Delete tracks with their segments; returns how many there were."""
         _check_batch(track_ids)
-        return self._store.delete(list(track_ids)) if track_ids else 0
+        with self._changing():
+            return self._store.delete(list(track_ids)) if track_ids else 0
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        try:
+            yield
+        finally:  # a write that failed may have been half done
+            self._coverage.changed()
 
     def refit(self, space: str) -> Statistics:
         """Fit and freeze the space's statistics on the tracks there are now.

@@ -17,6 +17,7 @@ from retrieval.core.queries import (
 )
 from retrieval.core.spaces import Level
 from retrieval.core.tracks import Track
+from retrieval.search.coverage import mark_strangers
 from retrieval.search.fuse import Fused, Lane, Ranking, depth, fuse
 from retrieval.search.moments import best_segments
 from retrieval.search.plan import Plan, make_plan, validate
@@ -77,7 +78,7 @@ def search(
     request: SearchRequest | RecommendRequest,
     sources: Sources,
 ) -> list[Ranking]:
-    """All rankings, in one round trip to the store.
+    """All rankings, in one round trip to the store, two while a space lacks tracks.
 
     A space without track vectors is asked through its segments, the best one of each track.
     """
@@ -96,7 +97,8 @@ def search(
             )
         )
     answers = sources.store.search(queries)
-    return [Ranking(lane, matches) for lane, matches in zip(lanes, answers, strict=True)]
+    rankings = [Ranking(lane, matches) for lane, matches in zip(lanes, answers, strict=True)]
+    return mark_strangers(rankings, sources.store, sources.info, sources.coverage, wanted)
 
 
 def payloads_of(

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from retrieval.core.budget import Budget
 from retrieval.core.spaces import EmbeddingSpace, Probe
 from retrieval.core.tracks import LibraryInfo
+from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Encoding
 from retrieval.store.protocol import Store
 
@@ -24,12 +25,14 @@ class Sources:
         store: Where the library lives.
         info: What the library is made of, read once per request.
         encoding: The encoders of this machine.
+        coverage: Which spaces lack tracks.
         budget: Checked between stages.
     """
 
     store: Store
     info: LibraryInfo
     encoding: Encoding
+    coverage: Coverage
     budget: Budget
 
 
