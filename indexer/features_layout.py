@@ -22,7 +22,7 @@ from pydantic import Field as Bounds
 
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.payload import MAX_TEXT, MAX_VALUES, Field, FieldType, Payload
-from retrieval.core.spaces import MAX_DIM, SPACE_NAME, EmbeddingSpace
+from retrieval.core.spaces import MAX_DIM, Anchor, Distance, EmbeddingSpace, Level, Modality
 from retrieval.core.tracks import TRACK_ID
 
 SPACE_FILE = "space.json"
@@ -35,30 +35,39 @@ MAX_REVISION = 200
 
 _Scalar = Annotated[str, StringConstraints(max_length=MAX_TEXT)] | int | float | bool
 _Values = Annotated[list[_Scalar], Bounds(max_length=MAX_VALUES)]
+_Word = Annotated[str, StringConstraints(max_length=64)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
-class SpaceHead(_Strict):
-    """The space of a folder of vectors, as ``space.json`` tells it."""
+class _AnchorHead(_Strict):
+    centre: Annotated[list[float], Bounds(max_length=MAX_DIM)]
+    scale: Annotated[list[float], Bounds(max_length=MAX_DIM)]
 
-    name: Annotated[str, StringConstraints(pattern=SPACE_NAME.pattern.replace(r"\Z", "$"))]
+
+class _SpaceHead(_Strict):
+    name: Annotated[str, StringConstraints(max_length=48)]
     revision: Annotated[str, StringConstraints(min_length=1, max_length=MAX_REVISION)]
     dim: Annotated[int, Bounds(ge=1, le=MAX_DIM)]
-    distance: Annotated[str, StringConstraints(max_length=40)]
+    distance: _Word
+    query_modalities: Annotated[list[_Word], Bounds(max_length=10)] = []
+    levels: Annotated[list[_Word], Bounds(max_length=10)] = [Level.TRACK.value]
+    anchor: _AnchorHead | None = None
+    dims: Annotated[list[_Word], Bounds(max_length=MAX_DIM)] = []
+    float16: bool = True
 
 
 class _FieldHead(_Strict):
-    name: Annotated[str, StringConstraints(max_length=64)]
-    type: Annotated[str, StringConstraints(max_length=40)]
+    name: _Word
+    type: _Word
     description: Annotated[str, StringConstraints(max_length=1_000)] = ""
 
 
 class _Head(_Strict):
     format: Literal[1]
-    space: SpaceHead
+    space: _SpaceHead
     fields: Annotated[list[_FieldHead], Bounds(max_length=1_000)]
 
 
@@ -86,7 +95,7 @@ class Layout:
         tracks: By name of the file relative to the folder, in Unicode normal form.
     """
 
-    space: SpaceHead
+    space: EmbeddingSpace
     fields: tuple[Field, ...]
     tracks: Mapping[str, NamedTrack]
 
@@ -118,17 +127,17 @@ def read_layout(folder: Path) -> Layout | None:
             raise _bad(tracks_path, f"line {number}: {name[:200]!r} is named twice")
         payload = {k: tuple(v) if isinstance(v, list) else v for k, v in line.payload.items()}
         tracks[name] = NamedTrack(line.track, payload)
-    return Layout(head.space, fields, tracks)
+    return Layout(_space(head_path, head.space), fields, tracks)
 
 
-def read_head(folder: Path) -> SpaceHead | None:
+def read_head(folder: Path) -> EmbeddingSpace | None:
     """The space of an export's vectors, also of one that was cut short; None without one.
 
     Raises:
         InvalidInputError: INVALID_METADATA if the file is damaged.
     """
     path = folder / SPACE_FILE
-    return _read_head(path).space if path.is_file() else None
+    return _space(path, _read_head(path).space) if path.is_file() else None
 
 
 def read_files(folder: Path) -> set[str]:
@@ -143,6 +152,7 @@ def read_files(folder: Path) -> set[str]:
 
 def head_bytes(space: EmbeddingSpace, fields: Iterable[Field]) -> bytes:
     """The content of ``space.json``."""
+    anchor = space.anchor
     head = {
         "format": FORMAT,
         "space": {
@@ -150,6 +160,11 @@ def head_bytes(space: EmbeddingSpace, fields: Iterable[Field]) -> bytes:
             "revision": space.revision,
             "dim": space.dim,
             "distance": space.distance.value,
+            "query_modalities": sorted(one.value for one in space.query_modalities),
+            "levels": sorted(one.value for one in space.levels),
+            "anchor": anchor and {"centre": list(anchor.centre), "scale": list(anchor.scale)},
+            "dims": list(space.dims),
+            "float16": space.float16,
         },
         "fields": [
             {"name": f.name, "type": f.type.value, "description": f.description} for f in fields
@@ -201,6 +216,25 @@ def _lines(path: Path) -> Iterator[_Line]:
         raise _bad(path, f"line {number}: {_first(error)}") from error
     except OSError as error:
         raise _bad(path, f"cannot be read: {error.strerror}") from error
+
+
+def _space(path: Path, head: _SpaceHead) -> EmbeddingSpace:
+    try:
+        told = head.anchor
+        anchor = None if told is None else Anchor(tuple(told.centre), tuple(told.scale))
+        return EmbeddingSpace(
+            name=head.name,
+            dim=head.dim,
+            distance=Distance(head.distance),
+            revision=head.revision,
+            query_modalities=frozenset(map(Modality, head.query_modalities)),
+            levels=frozenset(map(Level, head.levels)),
+            anchor=anchor,
+            dims=tuple(head.dims),
+            float16=head.float16,
+        )
+    except (ValueError, InvalidInputError) as error:
+        raise _bad(path, f"space: {error}") from error
 
 
 def _field(path: Path, head: _FieldHead) -> Field:

@@ -89,16 +89,9 @@ def choose_space(
             )
         revision = held.revision
     revision = revision or IMPORTED + _digest(files)
-    for known in (held, made_here):
+    for known in (held, made_here, told):
         if known is not None and known.revision == revision:
             return known
-    if told is not None and told.distance != Distance.COSINE.value:
-        raise PreconditionError(
-            f"space {name!r} of revision {revision} compares by {told.distance}: its encoder must "
-            "be among SEGUE_ENCODERS to import it",
-            reason="MODEL_MISSING",
-            metadata={"space": name, "revision": revision},
-        )
     return EmbeddingSpace(
         name=name,
         dim=told.dim if told is not None else _width(files),
