@@ -20,6 +20,7 @@ Tensors = dict[str, torch.Tensor]
 # Made by their modules from sizes alone; checkpoints of some ages carry them, others do not.
 _STRUCTURAL = frozenset({"position_ids", "token_type_ids", "relative_position_index"})
 _CHUNK = 1 << 22
+_AGAIN = "fetch it again with segue models download"
 
 
 def invalid(path: Path, problem: str) -> PreconditionError:
@@ -55,7 +56,7 @@ def verify_sha256(path: Path, expected: str | None) -> None:
     if digest.hexdigest() != expected.lower():
         raise invalid(
             path,
-            f"its SHA-256 is {digest.hexdigest()}, not {expected.lower()}; download it again",
+            f"its SHA-256 is {digest.hexdigest()}, not {expected.lower()}; {_AGAIN}",
         )
 
 
@@ -84,7 +85,7 @@ def read_torch(path: Path, *, allow: Iterable[Any] = ()) -> Any:
             "damaged; convert it to safetensors on a machine that may be lost",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise invalid(path, "truncated, or no file of PyTorch weights") from error
+        raise invalid(path, f"truncated, or no file of PyTorch weights; {_AGAIN}") from error
 
 
 def read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -103,7 +104,7 @@ def read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
-        raise invalid(path, "truncated, or no safetensors file") from error
+        raise invalid(path, f"truncated, or no safetensors file; {_AGAIN}") from error
 
 
 def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:

@@ -34,6 +34,7 @@ from retrieval.encoders.checkpoints import (
 CONVERTED = "clamp3.safetensors"
 TOKENIZER = "tokenizer.json"
 _FORMAT = "segue-clamp3-1"
+_FETCH = "fetch them with segue models download clamp3"
 _NAME = re.compile(
     r"^weights_clamp3_(?P<flavour>[a-z0-9]+)_h_size_(?P<hidden>\d+)_t_model_(?P<text_model>.+)"
     r"_t_length_(?P<text_length>\d+)_a_size_(?P<audio_size>\d+)_a_layers_(?P<audio_layers>\d+)"
@@ -127,7 +128,7 @@ def parse_name(path: Path) -> Clamp3Sizes:
         raise invalid(
             path,
             f"this is the {match['flavour'].upper()} checkpoint, made for scores; "
-            "audio and text need weights_clamp3_saas_….pth",
+            f"audio and text need weights_clamp3_saas_….pth: {_FETCH}",
         )
     return Clamp3Sizes(
         hidden=int(match["hidden"]),
@@ -150,7 +151,9 @@ def load_weights(path: Path, *, sha256: str | None = None) -> Clamp3Weights:
             another model's, or does not have this digest.
     """
     if not path.exists():
-        raise missing(path, "no such folder of CLAMP3 weights (SEGUE_CLAMP3_WEIGHTS)")
+        raise missing(
+            path, f"no such folder of CLAMP3 weights; {_FETCH}, or set SEGUE_CLAMP3_WEIGHTS"
+        )
     folder = path if path.is_dir() else path.parent
     converted = folder / CONVERTED
     if path == converted or (path.is_dir() and converted.is_file()):
@@ -247,7 +250,9 @@ def _load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
                 tensors[f"{conv}parametrizations.weight.{new}"] = tensors.pop(conv + old)
         return tensors, sizes
     raise missing(
-        folder, "no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed"
+        folder,
+        "no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed; "
+        f"{_FETCH}",
     )
 
 
@@ -272,7 +277,7 @@ def _digest(
 def _tokenizer(folder: Path) -> Path:
     for path in _search(folder, TOKENIZER):
         return path
-    raise missing(folder, "no tokenizer.json (of FacebookAI/xlm-roberta-base) in it")
+    raise missing(folder, f"no tokenizer.json (of FacebookAI/xlm-roberta-base) in it; {_FETCH}")
 
 
 def _find_checkpoint(folder: Path) -> Path:
@@ -288,7 +293,7 @@ def _find_checkpoint(folder: Path) -> Path:
         )
     if found:
         parse_name(found[0])
-    raise missing(folder, "no weights_clamp3_saas_….pth and no clamp3.safetensors in it")
+    raise missing(folder, f"no weights_clamp3_saas_….pth and no {CONVERTED} in it; {_FETCH}")
 
 
 def _search(folder: Path, pattern: str) -> list[Path]:

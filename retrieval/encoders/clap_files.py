@@ -119,7 +119,11 @@ def _locate(source: str | Path) -> Path:
     if path.exists():
         return path
     if not _HUB_NAME.match(str(source)):
-        raise missing(path, "no such folder or file of CLAP weights (SEGUE_CLAP_WEIGHTS)")
+        raise missing(
+            path,
+            "no such folder or file of CLAP weights; fetch them with segue models download clap, "
+            "or set SEGUE_CLAP_WEIGHTS",
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -127,7 +131,10 @@ def _locate(source: str | Path) -> Path:
         return Path(snapshot_download(str(source), local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise missing(
-            path, f"neither a local path nor in the hub's cache; download it: hf download {source}"
+            path,
+            "neither a local path nor in the hub's cache; fetch it with segue models download "
+            f"{str(source).partition('/')[2]}, if segue models list has it, else with hf download "
+            f"{source}",
         ) from error
 
 
@@ -176,6 +183,6 @@ def _tokenizer(folder: Path) -> Path:
         return Path(cached)
     raise missing(
         folder / TOKENIZER,
-        f"there is no tokenizer; put {_ROBERTA}'s tokenizer.json there, or download it: "
-        f"hf download {_ROBERTA} {TOKENIZER}",
+        f"there is no tokenizer; segue models download brings it with the weights, or put "
+        f"{_ROBERTA}'s there",
     )
