@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
 from retrieval.encoders import clap_windows
-from retrieval.encoders.clap_windows import to_int16
+from retrieval.encoders.clap_windows import COLLAPSED, LONGEST_TEXT, mean_direction, to_int16
 from retrieval.encoders.model_encoder import ModelEncoder, clean_text
 from retrieval.settings import Settings
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 _METHOD = "segue-clap-1"
 """Raise the number with any change that moves a vector."""
-_LONGEST = 77
-"""Tokens of a text, as in training."""
-_COLLAPSED = 0.95
-"""Cosine of two canaries that a working text tower stays below."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +75,7 @@ class ClapEncoder(ModelEncoder[ClapModel]):
 
     def pool(self, vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
         """The mean direction of the windows, each by its length, of length 1."""
-        mean = (durations / durations.sum()) @ vectors.astype(np.float64)
-        norm = float(np.linalg.norm(mean))
-        # Windows that cancel out have no mean direction; the first is as good as any.
-        return np.asarray(mean / norm if norm > 1e-9 else vectors[0], dtype=np.float32)
+        return mean_direction(vectors, durations)
 
     def prepare_text(self, text: str) -> NDArray[np.int64]:
         """Token ids, shape (n,), n <= 77; what goes beyond is not heard, as in training.
@@ -110,12 +103,12 @@ class ClapEncoder(ModelEncoder[ClapModel]):
             windows=batch_size(device, cpu=1, accelerated=32),
             texts=batch_size(device, cpu=16, accelerated=64),
         )
-        tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=_LONGEST)
+        tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=LONGEST_TEXT)
         check_texts(
             files.path,
             lambda texts: towers.read([_tokenise(tokenizer, one) for one in texts]),
             vocabulary=towers.vocabulary,
-            limit=_COLLAPSED,
+            limit=COLLAPSED,
         )
         return _space(files, towers.dim), ClapModel(towers, tokenizer)
 
@@ -129,7 +122,7 @@ def _space(files: ClapWeights, dim: int) -> EmbeddingSpace:
         _METHOD,
         ClapEncoder.sample_rate,
         ClapEncoder.windowing,
-        _LONGEST,
+        LONGEST_TEXT,
         hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),
         files.digest,
     )

@@ -22,7 +22,7 @@ from retrieval.encoders.checkpoints import (
     verify_sha256,
     write_safetensors,
 )
-from retrieval.encoders.clap_laion import read_laion
+from retrieval.encoders.clap_laion import explain, read_state
 
 CONFIG, SAFE, BIN, TOKENIZER = (
     "config.json",
@@ -59,6 +59,23 @@ class ClapWeights:
     digest: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LaionCheckpoint:
+    """A ``.pt`` of LAION's, for LAION's own code.
+
+    Attributes:
+        path: The file, for errors.
+        state: Its tensors, under the names of LAION's own model.
+        arguments: Its sizes, as arguments of ``ClapConfig``.
+        tokenizer: ``tokenizer.json``.
+    """
+
+    path: Path
+    state: Tensors
+    arguments: Mapping[str, Any]
+    tokenizer: Path
+
+
 def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeights:
     """Find and read the weights; nothing is downloaded.
 
@@ -75,11 +92,13 @@ def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeight
     path = _locate(source)
     folder = path if path.is_dir() else path.parent
     if path.is_dir() and not (path / CONFIG).is_file():
-        path = _only_checkpoint(path)
+        path = _only_checkpoint(
+            path, needed="one of LAION's, or a folder as on the hub with config.json, is needed"
+        )
     if path.is_file() and path.suffix in (".pt", ".pth"):
         file = path
         _verify(file, sha256)
-        tensors, arguments = read_laion(file)
+        tensors, arguments = explain(read_state(file), file)
     else:
         file = folder / SAFE if (folder / SAFE).is_file() else folder / BIN
         arguments = read_config(folder / CONFIG)
@@ -91,6 +110,25 @@ def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeight
     config = _config(arguments, file)
     digest = f"{digest_tensors(tensors)}:{_choices(config)}"
     return ClapWeights(file, tensors, config, _tokenizer(folder), digest)
+
+
+def load_checkpoint(source: str | Path, *, sha256: str | None = None) -> LaionCheckpoint:
+    """Find and read an original checkpoint; nothing is downloaded, and nothing in it is run.
+
+    Args:
+        source: A ``.pt`` of LAION's, or a folder with one, with ``tokenizer.json``.
+        sha256: The digest that the file must have.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is damaged, is
+            another model's, or does not have this digest.
+    """
+    path = _locate(source)
+    needed = "the encoder laion-clap takes one of LAION's own"
+    file = _only_checkpoint(path, needed=needed) if path.is_dir() else path
+    _verify(file, sha256)
+    state = read_state(file)
+    return LaionCheckpoint(file, state, explain(state, file)[1], _tokenizer(file.parent))
 
 
 def convert(source: str | Path, folder: Path) -> Path:
@@ -138,14 +176,10 @@ def _locate(source: str | Path) -> Path:
         ) from error
 
 
-def _only_checkpoint(folder: Path) -> Path:
+def _only_checkpoint(folder: Path, *, needed: str) -> Path:
     found = sorted(folder.glob("*.pt"))
     if len(found) != 1:
-        raise missing(
-            folder,
-            f"{len(found)} checkpoints (*.pt) and no config.json in it; "
-            "one of LAION's, or a folder as on the hub, is needed",
-        )
+        raise missing(folder, f"{len(found)} checkpoints (*.pt) in it; {needed}")
     return found[0]
 
 

@@ -47,16 +47,30 @@ _HEAD = 64
 """Width of an attention head of RoBERTa, at every size."""
 
 
-def read_laion(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
-    """Tensors under ``ClapModel``'s names, and the arguments of its ``ClapConfig``.
+def read_state(path: Path) -> Tensors:
+    """The tensors of a checkpoint, under the names of LAION's own model.
 
     Raises:
-        PreconditionError: MODEL_MISSING if there is no such file; MODEL_INVALID if it is damaged,
-            asks for code to be run, or is no CLAP checkpoint of LAION's.
+        PreconditionError: MODEL_MISSING if there is no such file; MODEL_INVALID if it is damaged or
+            asks for code to be run.
     """
     content = read_torch(path, allow=_SCALARS)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    tensors = dict(_rename(take_tensors(state, path)))
+    tensors = take_tensors(state, path)
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
+def explain(state: Tensors, path: Path) -> tuple[Tensors, Mapping[str, Any]]:
+    """Tensors under ``ClapModel``'s names, and the arguments of its ``ClapConfig``.
+
+    Args:
+        state: What ``read_state`` read.
+        path: Where from, for errors.
+
+    Raises:
+        PreconditionError: MODEL_INVALID if this is no CLAP checkpoint of LAION's.
+    """
+    tensors = dict(_rename(state))
     try:
         return tensors, _infer(tensors)
     except (KeyError, ValueError, IndexError) as error:
@@ -65,7 +79,7 @@ def read_laion(path: Path) -> tuple[Tensors, Mapping[str, Any]]:
 
 def _rename(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
     for full, tensor in tensors.items():
-        name = full.removeprefix("module.")
+        name = full
         if _UNUSED.search(name):
             continue
         for pattern, new in _RENAMED:

@@ -68,6 +68,14 @@ _DESCRIPTIONS = (
         weights="clap",
     ),
     EncoderDescription(
+        name="laion-clap",
+        summary="the same by LAION's own package, slower (needs its original checkpoint)",
+        modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        factory="retrieval.encoders.laion:LaionClapEncoder",
+        extra="laion",
+        weights="clap",
+    ),
+    EncoderDescription(
         name="clamp3",
         summary="sound, and words in a hundred languages, by CLAMP3 (needs its weights)",
         modalities=frozenset({Modality.TEXT, Modality.AUDIO}),

@@ -47,7 +47,7 @@ OF_THE_MODELS_EXTRA = [
     f"retrieval.encoders.{name}"
     for name in (
         *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
-        *("clap_files", "clap_laion", "clap_mel", "clap_towers"),
+        *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
     )
 ]
 

@@ -30,8 +30,10 @@ def test_settings_name_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
         default_encoders()
 
 
-@pytest.mark.parametrize("name", ["clap", "clamp3"])
-def test_without_its_extra_a_model_says_what_to_install(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "extra"), [("clap", "models"), ("laion-clap", "laion"), ("clamp3", "models")]
+)
+def test_without_its_extra_a_model_says_what_to_install(name: str, extra: str) -> None:
     script = (
         "import sys\n"
         "sys.modules['torch'] = None\n"
@@ -44,7 +46,7 @@ def test_without_its_extra_a_model_says_what_to_install(name: str) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("MODEL_MISSING")
-    assert "pip install 'segue[models]'" in done.stdout
+    assert f"pip install 'segue[{extra}]'" in done.stdout
 
 
 def test_names_are_unique_and_unknown_ones_are_refused() -> None:
