@@ -131,20 +131,19 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         from retrieval.encoders.checkpoints import invalid
         from retrieval.encoders.clamp3_files import load_weights
         from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
-        from retrieval.encoders.device import batch_size, choose_device
+        from retrieval.encoders.device import choose_compute
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
-        device = choose_device(self._device)
+        compute = choose_compute(self._device)
         files = load_weights(self._source, sha256=self._sha256)
-        mert = MertTower(files, device, batch=batch_size(device, cpu=1, accelerated=32))
+        mert = MertTower(files, compute)
         if mert.width != files.sizes.audio_size:
             width = files.sizes.audio_size
             raise invalid(
                 files.path, f"it reads rows of {width}, and this MERT's have {mert.width}"
             )
-        short = batch_size(device, cpu=16, accelerated=64)
-        audio = AudioTower(files, device, batch=short)
-        text = TextTower(files, device, batch=short)
+        audio = AudioTower(files, compute)
+        text = TextTower(files, compute)
         tokenizer = load_tokenizer(files.tokenizer, rows=text.vocabulary)
         check_texts(
             files.path,

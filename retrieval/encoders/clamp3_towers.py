@@ -23,9 +23,10 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from retrieval.encoders.batching import by_length
 from retrieval.encoders.checkpoints import Tensors, fit, invalid, part
 from retrieval.encoders.clamp3_files import Clamp3Weights
+from retrieval.encoders.device import Compute, batch_size
+from retrieval.encoders.network import Network, canary_tokens
 
 Rows = NDArray[np.float32]
 
@@ -33,16 +34,37 @@ _HEAD = 64
 """Width of an attention head, in every tower."""
 
 
+class MertRows(torch.nn.Module):  # type: ignore[misc] # PyTorch is not followed
+    """MERT's mean over time, then over all hidden states, none of which is kept."""
+
+    def __init__(self, model: HubertModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Rows (n, width) of windows (n, samples)."""
+        encoder = self.model.encoder
+        frames = self.model.feature_extractor(samples).transpose(1, 2)
+        state = self.model.feature_projection(frames)
+        state = encoder.layer_norm(state + encoder.pos_conv_embed(state))
+        total = state.float().mean(dim=1)
+        for layer in encoder.layers:
+            found = layer(state)
+            # A tuple up to some version of transformers.
+            state = found[0] if isinstance(found, tuple) else found
+            total = total + state.float().mean(dim=1)
+        return total / (len(encoder.layers) + 1)
+
+
 class MertTower:
     """Windows of 24 kHz sound to one row each: the mean over time, then over all layers."""
 
-    def __init__(self, weights: Clamp3Weights, device: torch.device, *, batch: int) -> None:
+    def __init__(self, weights: Clamp3Weights, compute: Compute) -> None:
         """Build the network.
 
         Args:
             weights: Where its tensors are.
-            device: Where it runs.
-            batch: Windows of one length that go through at once.
+            compute: Where and how it runs.
         """
         config = HubertConfig(
             **weights.mert_sizes,
@@ -55,14 +77,21 @@ class MertTower:
             attn_implementation="sdpa",
         )
         with torch.device("meta"):
-            self._model = HubertModel(config)
-        fit(self._model, weights.mert, weights.path)
+            model = HubertModel(config)
+        fit(model, weights.mert, weights.path)
         # Multiplied out once instead of at every call.
-        parametrize.remove_parametrizations(self._model.encoder.pos_conv_embed.conv, "weight")
-        self._model.requires_grad_(False).to(device)
-        self._device = device
-        self._batch = batch
+        parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
         self.width = int(config.hidden_size)
+        self._network = Network(
+            MertRows(model.requires_grad_(False)).eval(),
+            compute,
+            name="clamp3 sound",
+            identity=f"mert:{weights.digest}",
+            dim=self.width,
+            batch=batch_size(compute.device, cpu=1, accelerated=32),
+            canaries=[_noise(2, 24_000), _noise(1, 30_000)],
+            windows=True,
+        )
 
     def __call__(self, windows: Sequence[NDArray[np.float32]]) -> Rows:
         """One row per window, shape (n, width).
@@ -70,16 +99,7 @@ class MertTower:
         Windows of different lengths never share a batch: the first layer normalises over time, so
         that padding would change the result.
         """
-        rows = np.empty((len(windows), self.width), dtype=np.float32)
-        for places in by_length([len(window) for window in windows], self._batch):
-            batch = torch.from_numpy(np.stack([windows[place] for place in places]))
-            with torch.inference_mode():
-                states = self._model(
-                    batch.to(self._device), output_hidden_states=True
-                ).hidden_states
-                row = torch.stack([state.mean(dim=1) for state in states]).mean(dim=0)
-            rows[places] = row.cpu().numpy()
-        return rows
+        return self._network(windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +124,60 @@ def pieces(count: int, length: int) -> list[Piece]:
     return [*whole, Piece(count - length, count, rest)] if rest else whole
 
 
+class MeanProjection(torch.nn.Module):  # type: ignore[misc] # as above
+    """An encoder, the mean over its outputs, and a projection of that."""
+
+    def __init__(self, model: Any, projection: Any, argument: str) -> None:
+        super().__init__()
+        self.model, self.projection, self.argument = model, projection, argument
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Vectors (n, dim) of sequences of one length."""
+        states = self.model(**{self.argument: batch}).last_hidden_state
+        vectors: torch.Tensor = self.projection(states.mean(dim=1))
+        return vectors
+
+
 class _PiecewiseTower:
     """Sequences of any length to one vector each: encoder, mean, projection, mean of pieces."""
 
-    def __init__(self, model: Any, projection: Any, device: torch.device, length: int) -> None:
-        self._model = model.to(device)
-        self._projection = projection.to(device)
-        self._device = device
+    def __init__(
+        self,
+        module: MeanProjection,
+        compute: Compute,
+        *,
+        name: str,
+        identity: str,
+        length: int,
+        canaries: Sequence[NDArray[Any]],
+    ) -> None:
         self._length = length
-        self.dim = int(projection.out_features)
+        self.dim = int(module.projection.out_features)
+        self._network = Network(
+            module.eval(),
+            compute,
+            name=name,
+            identity=identity,
+            dim=self.dim,
+            batch=batch_size(compute.device, cpu=16, accelerated=64),
+            canaries=canaries,
+        )
 
-    def _encode(self, sequences: Sequence[NDArray[Any]], argument: str, batch: int) -> Rows:
+    def _encode(self, sequences: Sequence[NDArray[Any]]) -> Rows:
         cut = [(i, p) for i, rows in enumerate(sequences) for p in pieces(len(rows), self._length)]
+        found = self._network([sequences[i][p.start : p.end] for i, p in cut])
         vectors = np.zeros((len(sequences), self.dim), dtype=np.float64)
         totals = np.zeros((len(sequences), 1), dtype=np.float64)
-        for places in by_length([p.end - p.start for _, p in cut], batch):
-            chosen = [cut[place] for place in places]
-            stack = np.stack([sequences[i][p.start : p.end] for i, p in chosen])
-            with torch.inference_mode():
-                inputs = {argument: torch.from_numpy(stack).to(self._device)}
-                states = self._model(**inputs).last_hidden_state
-                found = self._projection(states.mean(dim=1)).cpu().numpy()
-            for (i, p), vector in zip(chosen, found, strict=True):
-                vectors[i] += p.weight * vector.astype(np.float64)
-                totals[i] += p.weight
+        for (i, p), vector in zip(cut, found, strict=True):
+            vectors[i] += p.weight * vector.astype(np.float64)
+            totals[i] += p.weight
         return np.asarray(vectors / totals, dtype=np.float32)
 
 
 class AudioTower(_PiecewiseTower):
     """MERT's rows to vectors of the joint space."""
 
-    def __init__(self, weights: Clamp3Weights, device: torch.device, *, batch: int) -> None:
+    def __init__(self, weights: Clamp3Weights, compute: Compute) -> None:
         """Build the network; the arguments are those of ``MertTower``."""
         sizes, width = weights.sizes, weights.sizes.audio_size
         tensors = part(weights.towers, "audio_model.")
@@ -151,34 +194,44 @@ class AudioTower(_PiecewiseTower):
         with torch.device("meta"):
             model = BertModel(config, add_pooling_layer=False)
         fit(model, tensors, weights.path)
-        projection = _projection(weights, "audio_proj.", width)
-        super().__init__(model, projection, device, sizes.audio_length)
-        self._batch = batch
+        super().__init__(
+            MeanProjection(model, _projection(weights, "audio_proj.", width), "inputs_embeds"),
+            compute,
+            name="clamp3 tracks",
+            identity=f"rows:{weights.digest}",
+            length=sizes.audio_length,
+            canaries=[_noise(2, 5, width), _noise(1, sizes.audio_length, width)],
+        )
 
     def __call__(self, tracks: Sequence[Rows]) -> Rows:
         """One vector per sequence of rows (n, width), n >= 1; shape (len(tracks), dim).
 
         A zero row goes before and one after, and both count in the mean.
         """
-        framed = [np.pad(rows, ((1, 1), (0, 0))) for rows in tracks]
-        return self._encode(framed, "inputs_embeds", self._batch)
+        return self._encode([np.pad(rows, ((1, 1), (0, 0))) for rows in tracks])
 
 
 class TextTower(_PiecewiseTower):
     """Token ids to vectors of the joint space."""
 
-    def __init__(self, weights: Clamp3Weights, device: torch.device, *, batch: int) -> None:
+    def __init__(self, weights: Clamp3Weights, compute: Compute) -> None:
         """Build the network; the arguments are those of ``MertTower``."""
         tensors = part(weights.towers, "text_model.")
         model = _text_model(tensors, weights)
         self.vocabulary = int(model.config.vocab_size)
         projection = _projection(weights, "text_proj.", int(model.config.hidden_size))
-        super().__init__(model, projection, device, weights.sizes.text_length)
-        self._batch = batch
+        super().__init__(
+            MeanProjection(model, projection, "input_ids"),
+            compute,
+            name="clamp3 text",
+            identity=f"text:{weights.digest}",
+            length=weights.sizes.text_length,
+            canaries=canary_tokens(self.vocabulary),
+        )
 
     def __call__(self, texts: Sequence[NDArray[np.int64]]) -> Rows:
         """One vector per text, its token ids of shape (n,) with ``<s>`` and ``</s>``."""
-        return self._encode(texts, "input_ids", self._batch)
+        return self._encode(texts)
 
 
 def _text_model(tensors: Tensors, weights: Clamp3Weights) -> Any:
@@ -211,3 +264,7 @@ def _projection(weights: Clamp3Weights, prefix: str, width: int) -> Any:
         projection = torch.nn.Linear(width, weights.sizes.hidden)
     fit(projection, part(weights.towers, prefix), weights.path)
     return projection
+
+
+def _noise(*shape: int) -> Rows:
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)

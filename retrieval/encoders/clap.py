@@ -92,17 +92,11 @@ class ClapEncoder(ModelEncoder[ClapModel]):
     def _load(self) -> tuple[EmbeddingSpace, ClapModel]:
         from retrieval.encoders.clap_files import load_weights
         from retrieval.encoders.clap_towers import ClapTowers
-        from retrieval.encoders.device import batch_size, choose_device
+        from retrieval.encoders.device import choose_compute
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
-        device = choose_device(self._device)
         files = load_weights(self._source, sha256=self._sha256)
-        towers = ClapTowers(
-            files,
-            device,
-            windows=batch_size(device, cpu=1, accelerated=32),
-            texts=batch_size(device, cpu=16, accelerated=64),
-        )
+        towers = ClapTowers(files, choose_compute(self._device))
         tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=LONGEST_TEXT)
         check_texts(
             files.path,

@@ -6,13 +6,11 @@ LAION-AI/CLAP trains them (``facts`` of the HTSAT configurations: 1024, 480, 50 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.encoders.clap_windows import PEAK, SAMPLE_RATE, SAMPLES
+from retrieval.encoders.clap_windows import PEAK, SAMPLE_RATE
 
 FFT, HOP, BANDS = 1024, 480, 64
 LOWEST, HIGHEST = 50.0, 14_000.0
@@ -30,21 +28,13 @@ class MelFrontEnd:
             fused: Of models with feature fusion, which were trained on HTK's scale and filters of
                 equal height; the others on Slaney's, of equal area.
         """
-        self._device = device
         self._window = torch.hann_window(FFT, device=device)
         bank = mel_filters(htk=fused).astype(np.float32)
         self._filters = torch.from_numpy(bank).to(device)
 
-    def __call__(self, windows: Sequence[NDArray[np.int16]]) -> torch.Tensor:
-        """Decibels of shape (n, 1, 1001, 64) for windows of 1 to 480,000 samples.
-
-        A shorter window is repeated as often as it fits whole, and zeros fill the rest.
-        """
-        sound = torch.zeros((len(windows), SAMPLES), device=self._device)
-        for row, window in zip(sound, windows, strict=True):
-            times = SAMPLES // len(window)
-            samples = torch.from_numpy(window).to(self._device).float() / PEAK
-            row[: times * len(window)] = samples.repeat(times)
+    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+        """Decibels of shape (n, 1, 1001, 64) for windows of 16 bits, shape (n, 480,000)."""
+        sound = windows.float() / PEAK
         spectrum = torch.stft(
             sound, FFT, HOP, window=self._window, pad_mode="reflect", return_complex=True
         )

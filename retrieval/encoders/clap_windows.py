@@ -24,6 +24,19 @@ def to_int16(window: NDArray[np.float32]) -> NDArray[np.int16]:
     return (np.clip(window[:SAMPLES], -1.0, 1.0) * np.float32(PEAK)).astype(np.int16)
 
 
+def fill(window: NDArray[np.int16]) -> NDArray[np.int16]:
+    """10 s of a window of 1 to 480,000 samples: as often as it fits whole, and zeros for the rest.
+
+    What LAION calls repeatpad.
+    """
+    if len(window) == SAMPLES:
+        return window
+    filled = np.zeros(SAMPLES, dtype=np.int16)
+    times = SAMPLES // len(window)
+    filled[: times * len(window)] = np.tile(window, times)
+    return filled
+
+
 def mean_direction(vectors: NDArray[np.float32], durations: NDArray[np.float64]) -> DenseVector:
     """The mean of window vectors (n, dim), each by its length in seconds (n,), of length 1."""
     mean = (durations / durations.sum()) @ vectors.astype(np.float64)

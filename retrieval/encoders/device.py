@@ -1,10 +1,72 @@
-"""Where models run."""
+"""Where models run, and how."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from retrieval.core.errors import PreconditionError
+from retrieval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where networks run, and how.
+
+    Attributes:
+        device: Where.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``, of networks for sound.
+        runtime: ``auto``, ``torch`` or ``onnx``, on the CPU.
+        threads: For work on the CPU.
+        graphs: Folder of what was exported for ONNX Runtime.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    runtime: str = "torch"
+    threads: int = 1
+    graphs: Path = Path("graphs")
+
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """Types of less than single precision to try, the best first."""
+        if self.precision == "auto":
+            if self.device.type != "cuda":
+                return ()
+            # float16 comes a hundred times as close; bfloat16 reaches as far as single precision,
+            # but only newer GPUs compute in it.
+            new = torch.cuda.get_device_capability(self.device) >= (8, 0)
+            return (torch.float16, torch.bfloat16) if new else (torch.float16,)
+        named = {"bf16": (torch.bfloat16,), "fp16": (torch.float16,)}
+        return named.get(self.precision, ())
+
+    def wants_onnx(self) -> bool:
+        """Whether to try ONNX Runtime."""
+        return self.device.type == "cpu" and self.runtime != "torch"
+
+
+def choose_compute(device: str) -> Compute:
+    """Where and how the settings want networks to run; sets the threads of PyTorch.
+
+    Args:
+        device: As ``choose_device``.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if this machine or this PyTorch has no such device.
+    """
+    settings = Settings()
+    chosen = choose_device(device)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    return Compute(
+        device=chosen,
+        precision=settings.precision,
+        runtime=settings.runtime,
+        # Unless told otherwise, PyTorch takes the cores it may run on, or OMP_NUM_THREADS.
+        threads=torch.get_num_threads(),
+        graphs=settings.data_dir / "graphs",
+    )
 
 
 def choose_device(name: str) -> torch.device:

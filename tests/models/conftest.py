@@ -27,6 +27,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="package", autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Graphs that are exported for ONNX Runtime are kept, but not in the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGUE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, tuple[Weights, ...]]]:
     """A hub with tiny models, and the catalogue of them."""

@@ -17,6 +17,7 @@ from retrieval.encoders.checkpoints import take_tensors  # noqa: E402
 from retrieval.encoders.clamp3 import Clamp3Encoder, tokenise  # noqa: E402
 from retrieval.encoders.clamp3_files import convert, load_weights  # noqa: E402
 from retrieval.encoders.clamp3_towers import AudioTower  # noqa: E402
+from retrieval.encoders.device import Compute  # noqa: E402
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "clamp3"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="no golden data beside the checkout")
@@ -77,7 +78,7 @@ def test_rows_of_awkward_lengths(
         swapped = rows[::-1].copy()
         assert not agrees(encoder.pool(swapped, np.full(count, 5.0)), golden[f"feat/f{count:04d}"])
     # Without the zero rows around, or with the last piece cut off, the vector is another one.
-    framed = encoder._ready().audio._encode([rows], "inputs_embeds", 1)
+    framed = encoder._ready().audio._encode([rows])
     assert not agrees(framed, golden[f"feat/f{count:04d}"])
 
 
@@ -109,7 +110,7 @@ def test_two_swapped_tensors_are_noticed(golden: dict[str, np.ndarray]) -> None:
     first, second = (f"audio_model.encoder.layer.{i}.attention.self.query.weight" for i in (0, 1))
     towers = weights.towers
     towers[first], towers[second] = towers[second], towers[first]
-    tower = AudioTower(weights, torch.device("cpu"), batch=1)
+    tower = AudioTower(weights, Compute(torch.device("cpu")))
     got = tower([golden["feat_in/f0036"][0]])
     assert np.abs(got - golden["feat/f0036"]).max() > 1e-4
 
