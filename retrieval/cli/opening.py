@@ -61,9 +61,12 @@ def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.search import LocalLibrary
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
+    _expect(settings, create=create)
+    # First, since weights that do not load must leave no library behind.
+    encoders = default_encoders(settings)
     return LocalLibrary(
         open_store_at(settings, create=create),
-        default_encoders(settings),
+        encoders,
         limits=limits,
         text_cache=settings.text_cache,
     )
@@ -76,8 +79,14 @@ def open_store_at(settings: Settings, *, create: bool) -> Store:
         PreconditionError: LIBRARY_MISSING if it is embedded, not there, and not to be created.
         StoreError: As ``retrieval.store.open_store`` does.
     """
-    from retrieval.core.errors import PreconditionError
     from retrieval.store import open_store
+
+    _expect(settings, create=create)
+    return open_store(settings)
+
+
+def _expect(settings: Settings, *, create: bool) -> None:
+    from retrieval.core.errors import PreconditionError
 
     folder = settings.data_dir / settings.library
     if not (create or settings.qdrant_url or folder.is_dir()):
@@ -87,7 +96,6 @@ def open_store_at(settings: Settings, *, create: bool) -> Store:
             reason="LIBRARY_MISSING",
             metadata={"library": settings.library, "data_dir": str(settings.data_dir)},
         )
-    return open_store(settings)
 
 
 def manifest_dir(state: State) -> Path:

@@ -82,7 +82,7 @@ def read_torch(path: Path, *, allow: Iterable[Any] = ()) -> Any:
         raise invalid(
             path,
             "this file asks for more than tensors to be loaded, which could run code, or is "
-            "damaged; convert it to safetensors on a machine that may be lost",
+            f"damaged; {_AGAIN}, or convert it to safetensors on a machine that may be lost",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise invalid(path, f"truncated, or no file of PyTorch weights; {_AGAIN}") from error
