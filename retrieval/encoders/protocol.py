@@ -2,7 +2,8 @@
 
 ``prepare`` is plain CPU work on one item, safe in any thread or process. ``forward`` takes a batch
 of prepared items, in one thread per device, and its result for an item never depends on the other
-items of the batch (cosine >= 0.9999). An encoder implements any of the protocols below.
+items of the batch (cosine >= 0.9999). A service goes forward with texts in one thread while another
+does with sounds. An encoder implements any of the protocols below.
 """
 
 from __future__ import annotations
