@@ -17,7 +17,8 @@
     ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT,
     │                          SERVICE_UNAVAILABLE
     ├── HubError               UNAVAILABLE: HUB_UNAVAILABLE, HUB_OFFLINE
-    ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE, DISK_FULL
+    ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE, DISK_FULL,
+    │                          OUT_OF_MEMORY
     ├── DeadlineError          DEADLINE_EXCEEDED
     ├── CancelledError         CANCELLED
     ├── AuthenticationError    UNAUTHENTICATED

@@ -31,6 +31,9 @@ SAME_DIRECTION = 0.999999
 CLOSE = 0.9999
 """Cosine that rows in half precision must have with those in single."""
 
+_LANES = 16
+"""Windows at once at most: each takes 100 MB while it is in work."""
+
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -95,7 +98,7 @@ class Network:
         if self._single is not None:
             wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
             if wrong:
-                log.warning("%s: %d inputs overflow; single precision", self._name, len(wrong))
+                log.warning("%s: %d overflow, again in single precision", self._name, len(wrong))
                 rows[wrong] = self._run([inputs[place] for place in wrong], self._single)
         return rows
 
@@ -145,10 +148,14 @@ class Network:
                 expected, session, "ONNX Runtime", cosine=SAME_DIRECTION, absolute=SAME
             ):
                 self.runtime, self._module = "onnx", None
-                if self._windows and self._compute.threads > 1:
-                    self._executor = ThreadPoolExecutor(self._compute.threads, self._name)
+                if self._lanes() > 1:
+                    self._executor = ThreadPoolExecutor(self._lanes(), self._name)
                 return session
         return single
+
+    def _lanes(self) -> int:
+        """Batches that go through at once on ONNX Runtime."""
+        return min(self._compute.threads, _LANES) if self._windows else 1
 
     def _session(self) -> Forward | None:
         if find_spec("onnxruntime") is None or find_spec("onnx") is None:
@@ -165,7 +172,8 @@ class Network:
                 example if self._front is None else self._front(example),
                 identity=self._identity,
                 folder=self._compute.graphs,
-                threads=1 if self._windows else self._compute.threads,
+                # Beside the threads that carry a window each.
+                threads=1 + self._compute.threads - self._lanes(),
             )
         # Neither the exporter's errors nor the runtime's have a class in common.
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from retrieval.encoders.clamp3 import Clamp3Encoder, tokenise  # noqa: E402
 from retrieval.encoders.clamp3_files import convert, load_weights  # noqa: E402
 from retrieval.encoders.clamp3_towers import AudioTower  # noqa: E402
 from retrieval.encoders.device import Compute  # noqa: E402
+from tests.models.runtimes import running_on  # noqa: E402
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "clamp3"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="no golden data beside the checkout")
@@ -32,9 +34,10 @@ def golden() -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Clamp3Encoder:
-    return Clamp3Encoder(GOLDEN / "models", device="cpu")
+@pytest.fixture(scope="module", params=["torch", "onnx"])
+def encoder(request: pytest.FixtureRequest) -> Iterator[Clamp3Encoder]:
+    with running_on(request.param):
+        yield Clamp3Encoder(GOLDEN / "models", device="cpu")
 
 
 def agrees(got: np.ndarray, expected: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from retrieval.encoders.protocol import (  # noqa: E402
     TextEncoder,
     WholeTrackEncoder,
 )
+from tests.models.runtimes import running_on  # noqa: E402
 from tests.models.tiny import write_tokenizer  # noqa: E402
 from tests.models.tiny_clap import laion_state, tiny_clap, write_hub, write_laion  # noqa: E402
 
@@ -40,9 +41,10 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-@pytest.fixture(scope="module")
-def encoder(folder: Path) -> ClapEncoder:
-    return ClapEncoder(folder, device="cpu")
+@pytest.fixture(scope="module", params=["torch", "onnx"])
+def encoder(folder: Path, request: pytest.FixtureRequest) -> Iterator[ClapEncoder]:
+    with running_on(request.param):
+        yield ClapEncoder(folder, device="cpu")
 
 
 @pytest.fixture
