@@ -157,7 +157,9 @@ class Pipeline:
         self._tally.decoded(prepared.duration)
         job.row = self._row(job, prepared.track_id, prepared.format)
         missing = self._missing_spaces(prepared.track_id)
-        claimed = bool(missing) and self._claims.take(job, f"track {prepared.track_id}")
+        # Without an audio encoder a new recording still is one: words and imported vectors find it.
+        wanted = bool(missing) or not self._is_known(prepared.track_id)
+        claimed = wanted and self._claims.take(job, f"track {prepared.track_id}")
         if claimed and set(missing) <= set(job.spaces):
             if prepared.truncated:
                 seconds = f"only {prepared.duration:.1f} s of sound could be read"
@@ -165,7 +167,7 @@ class Pipeline:
             self._encoding.add(job, prepared)
             return
         prepared.close()
-        if not missing:
+        if not wanted:
             self._writing.add(job, Put(job.row))
         elif claimed:
             # The file has changed under us into another recording, one that lacks more spaces.
@@ -173,9 +175,11 @@ class Pipeline:
             self._reading.prepare(job)
 
     def _missing_spaces(self, track_id: str) -> tuple[str, ...]:
-        known = self._manifest.track(track_id)
-        held = known is not None and self._held.holds(track_id)
-        return self._planner.missing_spaces(known if held else None)
+        known = self._manifest.track(track_id) if self._is_known(track_id) else None
+        return self._planner.missing_spaces(known)
+
+    def _is_known(self, track_id: str) -> bool:
+        return self._manifest.track(track_id) is not None and self._held.holds(track_id)
 
     def _row(self, job: Job, track_id: str, format: str) -> FileRow:
         if job.row is not None:
