@@ -79,7 +79,7 @@ def choose_space(
         return made_here
     revision = revision or (told.revision if told else None)
     if revision is None and held is not None:
-        if not (again and held.revision.startswith(IMPORTED)):
+        if not again:
             raise PreconditionError(
                 f"space {name!r} is in this library with revision {held.revision}; if the very "
                 f"same model made these vectors, add --revision {held.revision}, else give them a "

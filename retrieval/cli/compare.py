@@ -145,7 +145,8 @@ def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pa
 
 
 def _number(score: float | None) -> str:
-    return "" if score is None else f"{score:.6f}"
+    text = "" if score is None else f"{score:.6f}"
+    return "0.000000" if text == "-0.000000" else text
 
 
 @contextmanager
