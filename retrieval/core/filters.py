@@ -190,4 +190,4 @@ def _check_values(field: Field, values: tuple[Scalar, ...]) -> None:
 
 
 def _bad(message: str) -> InvalidInputError:
-    return InvalidInputError(message, reason="INVALID_FILTER")
+    return InvalidInputError(message, reason="INVALID_FILTER", metadata={"field": "filter"})

@@ -13,6 +13,8 @@ from retrieval.core.errors import InvalidInputError
 
 SPACE_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,47}\Z")
 MAX_DIM = 65_536
+MAX_SPACES = 64
+"""Of one library; every one of them is a vector of each track."""
 
 
 class Distance(Enum):

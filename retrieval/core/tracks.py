@@ -20,7 +20,9 @@ def check_track_id(track_id: str, *, where: str = "track") -> str:
         InvalidInputError: INVALID_REQUEST if it is not 1 to 64 of A-Z, a-z, 0-9, '_' and '-'.
     """
     if not TRACK_ID.match(track_id):
-        raise InvalidInputError(f"{where}: {track_id[:80]!r} is not a track id")
+        raise InvalidInputError(
+            f"{where}: {track_id[:80]!r} is not a track id", metadata={"field": where}
+        )
     return track_id
 
 

@@ -11,6 +11,7 @@ from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.spaces import DenseVector, EmbeddingSpace, Statistics, Vector
 from retrieval.encoders.audio_pass import PreparedTrack, forward_tracks, prepare_track
 from retrieval.encoders.protocol import AudioEncoder, Encoder, HasReference, TextEncoder
+from retrieval.search.faults import at_fault
 from retrieval.search.text_batches import TextBatches, TextCounts
 from retrieval.search.text_cache import DEFAULT_ENTRIES, TextCache
 from retrieval.search.turns import Turns
@@ -116,7 +117,7 @@ class Encoding:
 
         Args:
             spaces: Audio spaces whose encoders are here.
-            sounds: What errors call each, and the encoded file.
+            sounds: The field of the request each came in, and the encoded file.
             budget: Of the request; checked before every encoder's turn.
 
         Returns:
@@ -138,10 +139,11 @@ class Encoding:
         return list(vectors)
 
     def _prepare(self, name: str, data: bytes, encoders: Sequence[AudioEncoder]) -> PreparedTrack:
-        if self._decoder is not None:
-            return prepare_track(self._decoder.decode(data, self._limits, name=name), encoders)
-        with open_audio(data, self._limits, name=name) as reader:
-            return prepare_track(reader, encoders)
+        with at_fault(name):
+            if self._decoder is not None:
+                return prepare_track(self._decoder.decode(data, self._limits, name=name), encoders)
+            with open_audio(data, self._limits, name=name) as reader:
+                return prepare_track(reader, encoders)
 
     def _audio(self, space: EmbeddingSpace) -> AudioEncoder:
         encoder = self._encoders[space.name]

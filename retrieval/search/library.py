@@ -241,7 +241,10 @@ class LocalLibrary:
 
 def _check_batch(track_ids: Sequence[str]) -> None:
     if len(track_ids) > MAX_BATCH:
-        raise InvalidInputError(f"tracks: at most {MAX_BATCH} at a time, got {len(track_ids)}")
+        raise InvalidInputError(
+            f"tracks: at most {MAX_BATCH} at a time, got {len(track_ids)}",
+            metadata={"field": "tracks"},
+        )
     for place, track_id in enumerate(track_ids):
         check_track_id(track_id, where=f"tracks[{place}]")
 

@@ -74,7 +74,7 @@ def query_weights(
             raise InvalidInputError(
                 f"{where}weights: weights, dims and scaling need a weighted-Euclidean space; "
                 f"{space.name!r} compares by {space.distance.value}",
-                metadata={"space": space.name},
+                metadata={"field": f"{where}weights", "space": space.name},
             )
         return None
     weights = np.ones(space.dim) if query.scaling is Scaling.RAW else scale
@@ -89,17 +89,18 @@ def _user_weights(space: EmbeddingSpace, query: VectorQuery, where: str) -> NDAr
         if not (math.isfinite(weight) and 0.0 <= weight <= MAX_WEIGHT):
             raise InvalidInputError(
                 f"{where}weights: {name!r} is {weight}; weights lie between 0 and 1e6",
-                metadata={"dimension": name},
+                metadata={"field": f"{where}weights", "dimension": name},
             )
         if not compared[place]:
             raise InvalidInputError(
                 f"{where}weights: {name!r} has a weight but is not among the dims to compare",
-                metadata={"dimension": name},
+                metadata={"field": f"{where}weights", "dimension": name},
             )
         user[place] = weight
     if not user.any():
         raise InvalidInputError(
-            f"{where}weights: all weights are zero, which leaves nothing to compare"
+            f"{where}weights: all weights are zero, which leaves nothing to compare",
+            metadata={"field": f"{where}weights"},
         )
     return user
 
@@ -124,5 +125,5 @@ def _dimension(space: EmbeddingSpace, name: str, where: str) -> int:
     raise InvalidInputError(
         f"{where}: space {space.name!r} has no dimension {name[:80]!r}; it has: {known}"
         + (f" (and the preset {presets})" if presets and where.endswith("dims") else ""),
-        metadata={"dimension": name[:80], "space": space.name},
+        metadata={"field": where, "dimension": name[:80], "space": space.name},
     )

@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retrieval.core.errors import PreconditionError, StoreError
+from retrieval.core.errors import InvalidInputError, PreconditionError, StoreError
 from retrieval.core.payload import STANDARD_FIELDS, Field, FieldType
 from retrieval.core.spaces import (
+    MAX_SPACES,
     Anchor,
     Distance,
     EmbeddingSpace,
@@ -32,6 +33,7 @@ def merge(
     Raises:
         PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape,
             FIELD_TYPE_CONFLICT if a field exists with another type.
+        InvalidInputError: If the library would have more than 64 spaces.
     """
     merged = dict(info.spaces) if info else {}
     for space in spaces:
@@ -45,6 +47,11 @@ def merge(
                 metadata={"space": space.name, "library": held.revision, "given": space.revision},
             )
         merged[space.name] = space
+    if len(merged) > MAX_SPACES:
+        raise InvalidInputError(
+            f"spaces: a library has at most {MAX_SPACES}, this would make {len(merged)}",
+            metadata={"field": "spaces", "limit": str(MAX_SPACES)},
+        )
     declared = dict(info.fields) if info else {}
     for field in (*STANDARD_FIELDS, *fields):
         known = declared.get(field.name)

@@ -21,7 +21,11 @@ class AudioKind(QueryKind[AudioQuery]):
     def check(self, query: AudioQuery, where: str) -> None:
         """Reject no bytes at all, and more than the limit."""
         if not query.data:
-            raise AudioError(f"{where}audio: the sound file is empty", reason="AUDIO_EMPTY")
+            raise AudioError(
+                f"{where}audio: the sound file is empty",
+                reason="AUDIO_EMPTY",
+                metadata={"field": f"{where}audio"},
+            )
         if len(query.data) > MAX_AUDIO_BYTES:
             raise BusyError(
                 f"{where}audio: {len(query.data)} bytes; at most {MAX_AUDIO_BYTES} are read",
@@ -53,4 +57,5 @@ class AudioKind(QueryKind[AudioQuery]):
                         raise AudioError(
                             f"{one.where}audio: space {space.name!r} hears nothing in it",
                             reason="AUDIO_SILENT",
+                            metadata={"field": f"{one.where}audio", "space": space.name},
                         )

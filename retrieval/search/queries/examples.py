@@ -34,11 +34,13 @@ class ExamplesKind(QueryKind[Examples]):
         """Reject no positive example, too many, and what is not a track id."""
         if not 1 <= len(query.positive) <= MAX_EXAMPLES:
             raise InvalidInputError(
-                f"{where}positive: 1 to {MAX_EXAMPLES} tracks, got {len(query.positive)}"
+                f"{where}positive: 1 to {MAX_EXAMPLES} tracks, got {len(query.positive)}",
+                metadata={"field": f"{where}positive"},
             )
         if len(query.negative) > MAX_EXAMPLES:
             raise InvalidInputError(
-                f"{where}negative: at most {MAX_EXAMPLES} tracks, got {len(query.negative)}"
+                f"{where}negative: at most {MAX_EXAMPLES} tracks, got {len(query.negative)}",
+                metadata={"field": f"{where}negative"},
             )
         for name, ids in (("positive", query.positive), ("negative", query.negative)):
             for place, track_id in enumerate(ids):

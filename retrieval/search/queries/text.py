@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.queries import MAX_TEXT_QUERY, TextQuery
 from retrieval.core.spaces import EmbeddingSpace, Modality, Probe
+from retrieval.search.faults import located
 from retrieval.search.queries.kind import Asked, QueryKind, Sources
 
 
@@ -20,11 +21,13 @@ class TextKind(QueryKind[TextQuery]):
     def check(self, query: TextQuery, where: str) -> None:
         """Reject an empty or overlong text."""
         if not query.text.strip():
-            raise InvalidInputError(f"{where}text: the text is empty")
+            raise InvalidInputError(
+                f"{where}text: the text is empty", metadata={"field": f"{where}text"}
+            )
         if len(query.text) > MAX_TEXT_QUERY:
             raise InvalidInputError(
                 f"{where}text: {len(query.text)} characters; at most {MAX_TEXT_QUERY} are read",
-                metadata={"limit": str(MAX_TEXT_QUERY)},
+                metadata={"field": f"{where}text", "limit": str(MAX_TEXT_QUERY)},
             )
 
     def takes(self, space: EmbeddingSpace) -> bool:
@@ -50,9 +53,9 @@ class TextKind(QueryKind[TextQuery]):
                 if not isinstance(vector, InvalidInputError):
                     probes.append((one, Probe(name, vector)))
                 elif one.named:
-                    raise vector
+                    raise located(vector, f"{one.where}text")
                 else:
-                    refusals[one.index] = vector
+                    refusals[one.index] = located(vector, f"{one.where}text")
         answered = {one.index for one, _ in probes}
         for index, refusal in refusals.items():
             if index not in answered:

@@ -9,6 +9,7 @@ import numpy as np
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.queries import VectorQuery
 from retrieval.core.spaces import MAX_DIM, EmbeddingSpace, Probe, check_vector
+from retrieval.search.faults import at_fault
 from retrieval.search.queries.kind import Asked, QueryKind, Sources
 from retrieval.search.weights import query_weights
 
@@ -24,6 +25,7 @@ class VectorKind(QueryKind[VectorQuery]):
             raise InvalidInputError(
                 f"{where}vector.values: 1 to {MAX_DIM} values, got {len(query.values)}",
                 reason="INVALID_VECTOR",
+                metadata={"field": f"{where}vector.values"},
             )
 
     def takes(self, space: EmbeddingSpace) -> bool:
@@ -47,12 +49,18 @@ class VectorKind(QueryKind[VectorQuery]):
                 f"{where}vector.values: no space has {len(query.values)} dimensions; "
                 f"this library has: {have or 'no dense space'}",
                 reason="INVALID_VECTOR",
-                metadata={"spaces": ",".join(space.name for space in spaces)},
+                metadata={
+                    "field": f"{where}vector.values",
+                    "spaces": ",".join(space.name for space in spaces),
+                },
             )
         names = ", ".join(space.name for space in fitting)
         raise InvalidInputError(
             f"{where}vector.space: {names} all have {len(query.values)} dimensions; name one",
-            metadata={"spaces": ",".join(space.name for space in fitting)},
+            metadata={
+                "field": f"{where}vector.space",
+                "spaces": ",".join(space.name for space in fitting),
+            },
         )
 
     def probes(
@@ -64,7 +72,8 @@ class VectorKind(QueryKind[VectorQuery]):
                 vector = np.asarray(one.query.values, dtype=np.float64).astype(np.float32)
             where = f"{one.where}vector."
             for space in one.spaces:
-                check_vector(space, vector, where=f"{where}values")
+                with at_fault(f"{where}values"):
+                    check_vector(space, vector, where=f"{where}values")
                 weights = query_weights(
                     space, one.query, sources.info, sources.encoding, where=where
                 )
