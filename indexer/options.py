@@ -45,5 +45,5 @@ class IndexOptions:
     file_timeout: float = 900.0
     max_duration: float | None = None
     device: str = ""
-    step: float = 960.0
+    step: float = 640.0
     spool_from: int = 32 * 1024**2

@@ -7,6 +7,7 @@ state between tasks, so that killing it loses one file's work at most.
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import resource
 import signal
@@ -29,6 +30,8 @@ MEMORY = 4 * 1024**3
 
 SPOOL = 64 * 1024**3
 """Largest file of prepared sound: six hours for more than thirty models."""
+
+_NICE = 10
 
 _LIMITS = (
     (resource.RLIMIT_AS, MEMORY),
@@ -112,6 +115,9 @@ def main(arguments: Sequence[str]) -> None:
     # Ctrl-C is the parent's to handle; the alarm ends a task that hangs, even inside a decoder.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # Decoding is what can wait: threads of a network that share a core with it hold all the others
+    # up. Measured on four cores, each with a worker: CLAP took 3.5 s for 80 s of sound, now 1.7 s.
+    os.nice(_NICE)
     _limit_resources()
     connection = Connection(int(arguments[0]))
     with contextlib.suppress(EOFError, OSError):

@@ -19,7 +19,7 @@ import soundfile
 from indexer import Progress, Stage
 from retrieval.core.errors import InvalidInputError, StoreError
 from tests.indexer.conftest import Place
-from tests.indexer.encoders import CountingPerceptual
+from tests.indexer.encoders import CountingPerceptual, RawEncoder
 from tests.signals import encode, noise, sine, song, stereo
 
 WAV = encode(song(1, 3.0), format="wav")
@@ -168,6 +168,15 @@ def test_a_worker_that_crashes_fails_its_file_only(place: Place) -> None:
         ("copy of 2b.flac", "WORKER_CRASHED"),
     ]
     assert report.indexed == 6
+
+
+def test_a_file_that_needs_too_much_memory_fails_alone(place: Place) -> None:
+    place.encoders = [RawEncoder(place.log.path, trouble="memory")]
+    soft(place, 2)
+    loud(place.music / "2b.flac")
+    report = place.index(workers=1)
+    assert [(Path(f.path).name, f.reason) for f in report.failed] == [("2b.flac", "OUT_OF_MEMORY")]
+    assert report.indexed == 2
 
 
 def test_a_worker_that_is_killed_fails_its_file_only(place: Place) -> None:

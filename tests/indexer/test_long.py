@@ -6,8 +6,8 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import psutil
@@ -38,34 +38,45 @@ def raw(place: Place, **options: object) -> RawEncoder:
     return encoder
 
 
+def spools_in(data: Path) -> list[Path]:
+    return list((data / "manifests").glob("*.spool"))
+
+
 def spools(place: Place) -> list[Path]:
-    return list((place.data / "manifests").glob("*.spool"))
+    return spools_in(place.data)
 
 
-@contextlib.contextmanager
-def peak_memory() -> Iterator[dict[str, int]]:
-    """Bytes by which this process grew, and the most that any child of it held, by sampling."""
-    this, over = psutil.Process(), threading.Event()
-    before, command = this.memory_info().rss, this.cmdline()
-    peak = {"grown": 0, "child": 0}
+class PeakMemory:
+    """A context that samples memory.
 
-    def sample() -> None:
-        while not over.wait(0.02):
-            peak["grown"] = max(peak["grown"], this.memory_info().rss - before)
-            for child in this.children(recursive=True):
+    Attributes:
+        grown: Bytes by which this process grew, at most.
+        child: Bytes that any child of it held, at most.
+    """
+
+    def __init__(self) -> None:
+        self.grown = self.child = 0
+        self._this, self._over = psutil.Process(), threading.Event()
+        self._sampler = threading.Thread(target=self._sample)
+
+    def __enter__(self) -> Self:
+        self._before, self._command = self._this.memory_info().rss, self._this.cmdline()
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        while not self._over.wait(0.02):
+            self.grown = max(self.grown, self._this.memory_info().rss - self._before)
+            for child in self._this.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     resident = child.memory_info().rss
                     # Between fork and exec a child shows the memory of this process, not its own.
-                    if child.cmdline() != command:
-                        peak["child"] = max(peak["child"], resident)
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        sampler.join()
+                    if child.cmdline() != self._command:
+                        self.child = max(self.child, resident)
 
 
 def assert_identical(left: list[TrackRecord], right: list[TrackRecord], space: str) -> None:
@@ -84,11 +95,11 @@ def test_an_hour_needs_no_more_memory_than_a_song(place: Place) -> None:
     (place.music / "song.flac").unlink()
     write_long(place.music / "hour.flac", 3_600)
     # 115 MB of prepared sound.
-    with peak_memory() as peak:
+    with PeakMemory() as peak:
         report = place.index(workers=1, spool_from=4 * MIB, step=120.0, prune=True)
     assert (report.indexed, report.failed) == (1, ())
-    assert peak["grown"] < 64 * MIB
-    assert 0 < peak["child"] < 220 * MIB
+    assert peak.grown < 64 * MIB
+    assert 0 < peak.child < 220 * MIB
     assert spools(place) == []
     assert report.audio_seconds == 3_600
     (record,) = place.records()
