@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.tagging_file import SpaceFits, Tagging
-from retrieval.core.errors import PreconditionError
+from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.filters import Filter
 from retrieval.core.library import Library, VectorReader
 from retrieval.core.spaces import SparseVector
@@ -59,14 +59,14 @@ def settle(
     neither the library nor an encoder is asked.
 
     Raises:
-        PreconditionError: SPACE_UNAVAILABLE, REVISION_MISMATCH, TOO_FEW_TRACKS, or INVALID_LABELS
-            if there are no labels.
+        PreconditionError: SPACE_UNAVAILABLE, MODEL_MISSING, REVISION_MISMATCH or TOO_FEW_TRACKS.
+        InvalidInputError: INVALID_LABELS if there are none, or one says nothing in a space.
     """
     labels = wish.labels or (before.labels if before is not None else ())
     if not labels:
-        raise PreconditionError(
+        raise InvalidInputError(
             "this library has no labels yet; name a file of them, or some with --label",
-            reason="SPACE_UNAVAILABLE",
+            reason="INVALID_LABELS",
         )
     threshold = wish.threshold or (before.threshold if before is not None else DEFAULT_THRESHOLD)
     info = library.info()

@@ -33,12 +33,14 @@ BATCH = 64
 _ANY = ("{} music", "This is {} music", "A piece of music that is {}")
 _MOOD = ("{} music", "This music is {}", "music with a {} mood")
 _INSTRUMENT = ("{}", "the sound of {}", "music with {}")
+_CLAP = {
+    "": ("This audio is a {} song", "{} music", "This is a recording of {} music"),
+    "mood": ("This audio is a {} song", "{} music", "music with a {} mood"),
+    "instrument": ("This audio is a song with {}", "the sound of {}", "music played on {}"),
+}
 _TEMPLATES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "clap": {
-        "": ("This audio is a {} song", "{} music", "This is a recording of {} music"),
-        "mood": ("This audio is a {} song", "{} music", "music with a {} mood"),
-        "instrument": ("This audio is a song with {}", "the sound of {}", "music played on {}"),
-    },
+    "clap": _CLAP,
+    "laion-clap": _CLAP,
     "clamp3": {"": ("{}", *_ANY[:2]), "mood": ("{}", *_MOOD[:2]), "instrument": _INSTRUMENT},
 }
 _OTHERS = {"": _ANY, "mood": _MOOD, "instrument": _INSTRUMENT}

@@ -52,6 +52,7 @@ def test_templates_follow_the_space_and_the_group():
     assert "This audio is a jazz song" in prompts("clap", Label("jazz"))
     assert "music with a calm mood" in prompts("clap", Label("calm", "mood"))
     assert prompts("clap", Label("calm", "moods")) == prompts("clap", Label("calm", "mood"))
+    assert prompts("laion-clap", Label("jazz")) == prompts("clap", Label("jazz"))
     assert prompts("clap", Label("jazz", "genre")) == prompts("clap", Label("jazz"))
     assert "jazz" in prompts("clamp3", Label("jazz"))
     assert all("oboe" in text for text in prompts("another", Label("oboe", "instrument")))

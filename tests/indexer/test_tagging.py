@@ -303,7 +303,6 @@ def test_a_library_must_have_sixteen_tracks(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("wish", "encoders", "reason", "says"),
     [
-        ({}, True, "SPACE_UNAVAILABLE", "no labels yet"),
         ({"labels": LABELS}, False, "SPACE_UNAVAILABLE", "no space here compares words"),
         ({"labels": LABELS, "spaces": ("nope",)}, True, "SPACE_UNAVAILABLE", "have no|no space"),
         ({"labels": LABELS, "spaces": ("planted",)}, False, "MODEL_MISSING", "SEGUE_ENCODERS"),
@@ -316,6 +315,11 @@ def test_what_is_missing_is_said(
     with pytest.raises(PreconditionError, match=says) as caught:
         tag(shelf.library, have, Wish(**wish), manifest_dir=shelf.manifests)
     assert caught.value.reason == reason
+
+
+def test_there_must_be_labels(shelf: Shelf) -> None:
+    with pytest.raises(InvalidInputError, match="no labels yet"):
+        shelf.tag()
 
 
 def test_other_weights_are_not_mixed_in(shelf: Shelf) -> None:
