@@ -78,8 +78,12 @@ def choose_space(
             )
         return made_here
     revision = revision or (told.revision if told else None)
-    if revision is None and held is not None:
-        if not again:
+    if revision is None and again and held is not None:
+        revision = held.revision
+    if revision is None:
+        # The same vectors make up the same one, so that a run that was killed can go on.
+        revision = IMPORTED + _digest(files)
+        if held is not None and held.revision != revision:
             raise PreconditionError(
                 f"space {name!r} is in this library with revision {held.revision}; if the very "
                 f"same model made these vectors, add --revision {held.revision}, else give them a "
@@ -87,8 +91,6 @@ def choose_space(
                 reason="REVISION_MISMATCH",
                 metadata={"space": name, "library": held.revision},
             )
-        revision = held.revision
-    revision = revision or IMPORTED + _digest(files)
     for known in (held, made_here, told):
         if known is not None and known.revision == revision:
             return known

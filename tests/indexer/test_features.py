@@ -12,7 +12,7 @@ from indexer import IndexReport
 from indexer.features import FeatureOptions, index_features
 from indexer.features_report import FeatureReport
 from indexer.options import IndexOptions
-from retrieval.core.errors import InvalidInputError, PreconditionError
+from retrieval.core.errors import InvalidInputError, PreconditionError, StoreError
 from retrieval.core.queries import (
     AudioQuery,
     SearchRequest,
@@ -367,6 +367,29 @@ def test_a_stopped_import_keeps_what_is_finished(place: Place) -> None:
     place.library = LocalLibrary(place.store, EncoderSet(place.encoders))
     _, report = run(place)
     assert (report.unchanged, report.added) == (seen, 200 - seen)
+
+
+def test_a_killed_import_goes_on_where_it_was(place: Place) -> None:
+    for seed in range(100):
+        save(place, f"{seed:03d}.npy", vector(seed))
+
+    class Dying(LocalLibrary):
+        def write(self, records: object) -> None:
+            # The library has them, and the manifest never hears of it.
+            super().write(records)  # type: ignore[arg-type]
+            raise StoreError("gone")
+
+    assert place.store is not None
+    place.library = Dying(place.store, EncoderSet(place.encoders))
+    with pytest.raises(StoreError, match="gone"):
+        run(place)
+    before = {track.id for track in place.tracks()}
+    assert 0 < len(before) < 100
+    place.library = LocalLibrary(place.store, EncoderSet(place.encoders))
+    assert run(place)[1].found == 100
+    assert len(place.tracks()) == 100
+    assert before < {track.id for track in place.tracks()}
+    assert run(place)[1].unchanged == 100
 
 
 def test_links_out_of_the_folder_are_refused(place: Place, tmp_path: Path) -> None:
