@@ -10,7 +10,8 @@ import time
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-SECTIONS = ("wire", "indexing", "engines", "updates")
+MODELS = ("clamp3", "clap", "text", "busy", "gpu")
+SECTIONS = ("wire", "indexing", "engines", "updates", *MODELS)
 
 
 def main(arguments: list[str]) -> int:
@@ -19,10 +20,14 @@ def main(arguments: list[str]) -> int:
 
     from tests.bench.measure import machine, show
 
-    chosen = arguments or list(SECTIONS)
+    chosen = list(arguments or SECTIONS)
+    if "models" in chosen:
+        place = chosen.index("models")
+        chosen[place : place + 1] = MODELS
     unknown = [name for name in chosen if name not in SECTIONS]
     if unknown:
-        print(f"no such section: {', '.join(unknown)}; use {', '.join(SECTIONS)}", file=sys.stderr)
+        known = ", ".join((*SECTIONS, "models"))
+        print(f"no such section: {', '.join(unknown)}; use {known}", file=sys.stderr)
         return 2
     print(machine())
     for name in chosen:
