@@ -114,26 +114,25 @@ class Calibrator:
         """
         mean = background.astype(np.float64).mean(axis=0)
         self._labels = labels.astype(np.float64) - mean
-        self._background = background.astype(np.float64) - mean
-        self._keys = np.empty(0, dtype=np.uint64)
-        self._rows: Matrix = np.empty((0, len(labels) + len(background)), dtype=np.float32)
+        self._texts = np.concatenate([self._labels, background.astype(np.float64) - mean]).T
+        self._keys: list[NDArray[np.uint64]] = []
+        self._rows: list[Matrix] = []
+        self._held = 0
         self.tracks = 0
 
     def add(self, track_ids: Sequence[str], vectors: Matrix) -> None:
         """Take a page of track vectors (n, dim), none of them zero."""
-        texts = np.concatenate([self._labels, self._background])
-        rows = (units(vectors) @ texts.T).astype(np.float32)
-        self._keys = np.concatenate([self._keys, [_key(track_id) for track_id in track_ids]])
-        self._rows = np.concatenate([self._rows, rows])
-        self.tracks += len(rows)
-        if len(self._rows) > 2 * SAMPLE:
+        self._rows.append((units(vectors) @ self._texts).astype(np.float32))
+        self._keys.append(np.array([_key(track_id) for track_id in track_ids], dtype=np.uint64))
+        self.tracks += len(vectors)
+        self._held += len(vectors)
+        if self._held > 2 * SAMPLE:
             self._thin()
 
     def fits(self) -> tuple[LabelFit, ...]:
         """What the tracks say about each label, in order; they must be two at least."""
-        self._thin()
+        evidence = self._thin().astype(np.float64)
         count = len(self._labels)
-        evidence = self._rows.astype(np.float64)
         noise = float(np.median([_deviation(column) for column in evidence[:, count:].T]))
         found = []
         for direction, values in zip(self._labels, evidence[:, :count].T, strict=True):
@@ -142,10 +141,12 @@ class Calibrator:
             found.append(fit)
         return tuple(found)
 
-    def _thin(self) -> None:
+    def _thin(self) -> Matrix:
+        keys, rows = np.concatenate(self._keys), np.concatenate(self._rows)
         # Ordered by key, so that sums do not depend on the order of the pages.
-        kept = np.argsort(self._keys, kind="stable")[:SAMPLE]
-        self._keys, self._rows = self._keys[kept], self._rows[kept]
+        kept = np.argsort(keys, kind="stable")[:SAMPLE]
+        self._keys, self._rows, self._held = [keys[kept]], [rows[kept]], len(kept)
+        return self._rows[0]
 
 
 def units(vectors: NDArray[np.floating]) -> Floats:
