@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retrieval.encoders.clap_files import ClapWeights
     from retrieval.encoders.clap_towers import ClapTowers
 
-_METHOD = "segue-clap-1"
+_METHOD = "segue-clap-2"
 """Raise the number with any change that moves a vector."""
 
 
