@@ -7,6 +7,8 @@ replaced cannot be mixed up with those of a graph.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import io
 import logging
@@ -50,6 +52,9 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # An arena would keep what the largest batches of all threads together have needed.
+        options.enable_cpu_mem_arena = False
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         # Threads that spin beside others' work cost four times the time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
@@ -63,6 +68,7 @@ class Session:
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
+        _trim()
 
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Rows (n, dim) of a batch of n inputs."""
@@ -72,6 +78,12 @@ class Session:
 
 def _share(tensor: torch.Tensor) -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(tensor.detach().contiguous().numpy())
+
+
+def _trim() -> None:
+    """Give back what glibc keeps of the copies that were made on the way: all weights once more."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def open_session(
