@@ -39,10 +39,6 @@ class Device(Protocol):
         """
         ...
 
-    def cancel(self, done: Future[Worked]) -> bool:
-        """Take a step back, if the device has not begun it."""
-        ...
-
     def close(self) -> None:
         """End; what is at work is finished or lost."""
         ...
@@ -82,10 +78,6 @@ class LocalDevice:
         work = self._load.submit(step.load)
         return self._encode.submit(lambda: encode(work.result(), self._encoders))
 
-    def cancel(self, done: Future[Worked]) -> bool:
-        """See ``Device``."""
-        return done.cancel()
-
     def close(self) -> None:
         """See ``Device``."""
         self._load.shutdown(wait=False, cancel_futures=True)
@@ -109,10 +101,6 @@ class ProcessDevice:
         """See ``Device``."""
         sent = self._send.submit(self._begin, step)
         return self._receive.submit(self._end, sent)
-
-    def cancel(self, done: Future[Worked]) -> bool:
-        """See ``Device``: what was sent cannot be taken back."""
-        return False
 
     def close(self) -> None:
         """See ``Device``; a step at work is lost."""

@@ -60,7 +60,8 @@ class Encoding:
         """Start nothing yet.
 
         Args:
-            devices: The first must never be lost; closed by ``close``.
+            devices: The first is never lost, and steps it has not begun can be cancelled; closed by
+                ``close``.
             encoders: All audio encoders of the run.
             step: Seconds of sound in one step at most, counted in every space.
             ring: Called, from any thread, when a step is done.
@@ -134,11 +135,17 @@ class Encoding:
     def abandon(self) -> None:
         """Finish what is at work and the tracks that are through; drop the rest without a word."""
         self._abandoned = True
-        for lane in self._lanes:
-            for step, future in list(lane.steps):
-                if lane.device.cancel(future):
-                    lane.steps.remove((step, future))
-                    self._return(step)
+        first, *others = self._lanes
+        self._lanes = [first]
+        for lane in others:
+            # It may be at a step, or still loading its networks.
+            lane.device.close()
+            for step, _ in lane.steps:
+                self._return(step)
+        for step, future in list(first.steps):
+            if future.cancel():
+                first.steps.remove((step, future))
+                self._return(step)
         for track in self._waiting:
             if not track.out:
                 self._settle(track)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,26 +15,20 @@ from retrieval.core.errors import StoreError
 def spool_folder(manifest: Path) -> Iterator[Path]:
     """A private folder beside a manifest, for as long as a run lasts.
 
-    The caller holds the manifest's lock: what a killed run left there is nobody's, and goes.
+    The caller holds the manifest's lock: what killed runs left there is nobody's, and goes. Names
+    never come again, since a worker may outlive its run by the file it is at.
 
     Raises:
         StoreError: The folder cannot be made.
     """
-    folder = manifest.with_suffix(".spool")
+    prefix = f"{manifest.stem}.spool-"
+    for left in manifest.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        _remove(folder)
-        folder.mkdir(mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=manifest.parent))
     except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror or error}") from error
+        raise StoreError(f"{manifest.parent}: {error.strerror or error}") from error
     try:
         yield folder
     finally:
-        with contextlib.suppress(OSError):
-            _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)

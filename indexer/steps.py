@@ -135,5 +135,5 @@ def _read(part: Part) -> Windows | Failed:
     windows = part.track.prepared.windows[part.space]
     try:
         return Windows(part.space, [windows[i].features for i in range(part.first, part.end)])
-    except OSError as error:
-        return Failed("FILE_UNREADABLE", f"its prepared sound is lost: {error.strerror or error}")
+    except Exception as error:
+        return Failed("FILE_UNREADABLE", f"its prepared sound is lost: {error}")

@@ -39,7 +39,7 @@ def raw(place: Place, **options: object) -> RawEncoder:
 
 
 def spools_in(data: Path) -> list[Path]:
-    return list((data / "manifests").glob("*.spool"))
+    return list((data / "manifests").glob("*.spool-*"))
 
 
 def spools(place: Place) -> list[Path]:
