@@ -211,9 +211,7 @@ def _stands(record: TrackRecord, new: Payload) -> Payload | None:
     Vectors come back from a store with fewer digits; what was told from all of them stands.
     """
     held = tags_of(record.payload)
-    same = held.get(TAGGED_BY.name) == new[TAGGED_BY.name]
-    # With a revision and no more, it may have had no vector then.
-    return held if same and len(held) > 1 else None
+    return held if new and held.get(TAGGED_BY.name) == new[TAGGED_BY.name] else None
 
 
 class _Count:

@@ -77,7 +77,8 @@ class RunTagging:
                 "this library cannot be read as a whole, which tags need", reason="UNIMPLEMENTED"
             )
         if before is not None and before.spaces and before.labels == self._wanted:
-            begin_tagging(library, replace(before, on=True), self._path)
+            if not before.on:
+                begin_tagging(library, replace(before, on=True), self._path)
             self.tagger = Tagger(before)
         else:
             problem = why_not(info, encoders)

@@ -44,12 +44,16 @@ class Tagger:
         return fused
 
     def payloads(self, tracks: Sequence[Mapping[str, Vector]]) -> list[dict[str, PayloadValue]]:
-        """The part of each track's payload that comes from its labels, ``tagged_by`` included."""
+        """The part of each track's payload that comes from its labels, ``tagged_by`` included.
+
+        Empty for a track without a vector: it is not tagged, and will be once it has one.
+        """
         return [self._payload(row) for row in self.scores(tracks).tolist()]
 
     def _payload(self, scores: Sequence[float]) -> dict[str, PayloadValue]:
+        if np.isnan(scores[0]):
+            return {}
         rounded = [round(score, _DIGITS) for score in scores]
-        # NaN compares as false.
         kept = [place for place, score in enumerate(rounded) if score >= LEAST_SCORE]
         payload: dict[str, PayloadValue] = {self._fields[place]: rounded[place] for place in kept}
         fitting = [place for place in kept if rounded[place] >= self._threshold]

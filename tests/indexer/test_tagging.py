@@ -285,8 +285,11 @@ def test_two_spaces_are_fused_by_the_mean_of_their_scores(shelf: Shelf) -> None:
             assert score == pytest.approx(kept, abs=6e-4)
     silent = [record for record in stored if not record.vectors]
     assert len(silent) == 2
-    assert all(not any(n.startswith("tag_c") for n in r.payload) for r in silent)
+    assert all(r.payload.keys() == {"title", "mood", "tag_of_mine"} for r in silent)
     assert tag(library, {}, Wish(), manifest_dir=manifests).changed == 0
+    # Once it has a vector, it is tagged.
+    library.write([TrackRecord(silent[0].id, silent[0].payload, records[4].vectors)])
+    assert tag(library, {}, Wish(), manifest_dir=manifests).changed == 1
 
 
 def test_a_library_must_have_sixteen_tracks(shelf: Shelf) -> None:
