@@ -51,7 +51,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command("list", short_help="Show what there is, and what is here.")
 @global_options(address=False)
 @pass_state
 def list_models(state: State) -> None:
@@ -73,13 +73,13 @@ def list_models(state: State) -> None:
         print_json({"weights": shown})
         return
     columns = (
-        Column("name", "bold", fold=True),
-        Column("encoder"),
-        Column("state", "green"),
+        Column("name", "bold", fold=True, least=20),
+        Column("encoder", least=7),
+        Column("state", "green", least=7),
         Column("size", right=True),
-        Column("licence"),
-        Column("pinned"),
-        Column("what it is", "dim"),
+        Column("licence", least=12),
+        Column("pinned", least=9),
+        Column("what it is", "dim", least=10),
         Column("folder", pipes=True),
         Column("settings", pipes=True),
     )
@@ -91,7 +91,7 @@ def list_models(state: State) -> None:
             gigabytes(one["size"]),
             ", ".join(dict.fromkeys(licence["name"] for licence in one["licences"])),
             "" if one["refused"] else one["pinned"],
-            one["refused"] or one["summary"],
+            one["summary"],
             one["folder"],
             " ".join(f"{name}={value}" for name, value in one["settings"].items()),
         )
@@ -102,7 +102,7 @@ def list_models(state: State) -> None:
     print_table(columns, rows, caption=folders)
 
 
-@command.command("download")
+@command.command("download", short_help="Fetch weights; goes on where it was cut short.")
 @click.argument("name")
 @folder_option
 @click.option(
@@ -159,7 +159,7 @@ def download(
     tell_how(state, weights, place)
 
 
-@command.command("verify")
+@command.command("verify", short_help="Read every file again, compare its SHA-256.")
 @click.argument("name", required=False)
 @folder_option
 @click.option("--load", is_flag=True, help="Also load the model and try it on a few texts.")
@@ -218,7 +218,7 @@ def verify(state: State, name: str | None, folder: Path | None, load: bool) -> N
         raise failed
 
 
-@command.command("convert")
+@command.command("convert", short_help="Write weights once as safetensors.")
 @click.argument("name")
 @folder_option
 @click.option(

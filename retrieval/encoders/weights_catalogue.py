@@ -1,9 +1,9 @@
 """The published weights there are: where each file lies, at which commit, and what it hashes to.
 
 No hub could be asked when this was written: commits, sizes and digests are those that public
-projects have recorded, named beside each as ``repository: file`` of GitHub. Where only one project
-is named, several more that do not name a source of their own agree with it. A digest that nobody
-has published is None, and the first download pins it (``weights_folder``).
+projects have recorded; one is named beside each as ``repository: file`` of GitHub. The digest of
+every file of weights, and of every tokenizer, was found alike in at least two. A digest that nobody
+has published is None, and the first download pins it (``weights_lock``).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ WEIGHTS: tuple[Weights, ...] = (
     Weights(
         "clamp3",
         "clamp3",
-        "words in a hundred languages, and sound (CLAMP3 SAAS with MERT)",
+        "a hundred languages",
         (
             # brody-0125/dart_sentencepiece_tokenizer: test/huggingface_network_test.dart
             WeightFile(
@@ -210,7 +210,7 @@ WEIGHTS: tuple[Weights, ...] = (
     # tetherto/qvac-fabric-speech.cpp: scripts/benchmarks/music-alignment-model.json
     _hub(
         "larger_clap_music_and_speech",
-        "music and speech, English words; what `download clap` fetches",
+        "music and speech",
         "195c3a3e68faebb3e2088b9a79e79b43ddbda76b",
         ("config.json", None, "04733de73869ed861b469b275a0f31d04a7004f578234bcc3d080fd38da6c4db"),
         _LARGER_TOKENIZER,
@@ -223,7 +223,7 @@ WEIGHTS: tuple[Weights, ...] = (
     # haukebri/audio-factory: qa-model.lock.json at 6d58f56
     _hub(
         "larger_clap_general",
-        "music, speech and all other sound",
+        "any sound",
         "ada0c23a36c4e8582805bb38fec3905903f18b41",
         ("config.json", 643, "6268f76a067e3104bf9001e97d7dcc0fcfb16f3086cfb478ee72d95900d7fc1d"),
         _LARGER_TOKENIZER,
@@ -236,7 +236,7 @@ WEIGHTS: tuple[Weights, ...] = (
     # haukebri/audio-factory: qa-model.lock.json at 238d918
     _hub(
         "clap-htsat-unfused",
-        "all sound; smaller and older",
+        "any sound, smaller",
         "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a",
         ("config.json", 5_390, "9efb9557bc804f2ca6e394486af2e45dfed0b18554909735a99c6220b84e4288"),
         _HTSAT_TOKENIZER,
@@ -250,7 +250,7 @@ WEIGHTS: tuple[Weights, ...] = (
     # Yehor212/people-first-app: config/audio/hyperfocus-ai-models-v2.json
     _hub(
         "clap-htsat-fused",
-        "all sound; smaller and older, with feature fusion",
+        "any sound, smaller",
         "365dea6ef167def6676140ed93bbc43f84dabb28",
         ("config.json", 5_422, "b1d63489dc5061da229c23d2b11e9ca731639574449f82319fabb01da7fcf480"),
         _HTSAT_TOKENIZER,
@@ -262,7 +262,7 @@ WEIGHTS: tuple[Weights, ...] = (
     ),
     _hub(
         "larger_clap_music",
-        "music; not to be used",
+        "not to be used",
         "a0b4534a14f58e20944452dff00a22a06ce629d1",
         refused="its text tower has collapsed: any two texts have a cosine of about 0.9993 "
         "(github.com/embeddings-benchmark/mteb/issues/5069); "
@@ -271,26 +271,26 @@ WEIGHTS: tuple[Weights, ...] = (
     # gchiaramonte3/SauceBunny, whose parity check against LAION's own code demands this digest
     _laion(
         "music_audioset_epoch_15_esc_90.14",
-        "LAION's own file: the best one for music",
+        "best for music",
         2_352_471_003,
         "fae3e9c087f2909c28a09dc31c8dfcdacbc42ba44c70e972b58c1bd1caf6dedd",
     ),
-    _laion("music_speech_epoch_15_esc_89.25", "LAION's own file: music and speech"),
+    _laion("music_speech_epoch_15_esc_89.25", "music and speech"),
     # huggingface.co/lukewys/laion_clap, commit 4226474e38defca6fc9272a7848bb7b0355ccd7a
     _laion(
         "music_speech_audioset_epoch_15_esc_89.98",
-        "LAION's own file: music, speech and all other sound",
+        "any sound",
         2_352_471_003,
         "51c68f12f9d7ea25fdaaccf741ec7f81e93ee594455410f3bca4f47f88d8e006",
     ),
     # discolotus/flowset: apps/api/scripts/download_semantic_models.py
     _laion(
         "630k-audioset-best",
-        "LAION's own file: all sound; smaller and older",
+        "any sound, smaller",
         1_863_587_645,
         "8053c9775516af2f4902e1e8281e356cc1bf7a85e8b761908170767b77c3f037",
     ),
-    _laion("630k-audioset-fusion-best", "LAION's own file: all sound, with feature fusion"),
+    _laion("630k-audioset-fusion-best", "any sound, smaller"),
 )
 DEFAULTS = {"clap": "larger_clap_music_and_speech", "clamp3": "clamp3"}
 """What the name of an encoder stands for."""
