@@ -36,7 +36,7 @@ test: $(VENV)/.installed-dev,models lint ## lint, check types and layers, and ru
 test-slow: $(VENV)/.installed-dev,models ## run the tests that take minutes
 	$(BIN)/pytest -n $(JOBS) -m slow
 
-bench: $(VENV)/.installed-bench ## print the benchmarks; SECTION=wire|indexing|engines|updates for one
+bench: $(VENV)/.installed-bench,models,onnx ## print the benchmarks; SECTION=wire|indexing|engines|updates|models for some
 	@$(BIN)/python -m tests.bench $(SECTION)
 
 lint: $(VENV)/.installed-dev ## check style, types and layers
