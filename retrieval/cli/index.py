@@ -115,6 +115,8 @@ def command(
         raise click.UsageError("--tags or --no-tags, not both")
     if not paths and (tags is not None or no_tags):
         raise click.UsageError("--tags and --no-tags need a PATH; segue tag works on what is there")
+    if not paths and metadata is not None:
+        raise click.UsageError("--metadata needs a PATH: it is about sound files")
     if features is None and (space, revision, window) != (None, None, None):
         raise click.UsageError("--space, --revision and --window belong to --features DIR")
     settings = state.settings()
