@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 # How PyTorch's allocators for the CPU and for MPS, and ONNX Runtime's, say it: they have no class.
-_WORDS = ("out of memory", "can't allocate memory", "failed to allocate memory", "bad_alloc")
+_WORDS = (
+    *("out of memory", "can't allocate memory", "failed to allocate memory"),
+    *("alloc_failed", "bad_alloc"),
+)
 
 
 def by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:
@@ -106,18 +109,22 @@ class Batches(Generic[Result]):
                 )
                 self.size = half
         elif alone:
-            raise BusyError(
-                f"{self._name}: a single input does not fit into memory; free some, or use "
-                "another SEGUE_DEVICE",
-                reason="OUT_OF_MEMORY",
-                metadata={"network": self._name},
-            )
+            raise out_of_memory(self._name, "a single input does not fit into memory")
         for part in _cut(places, self.size):
             found = attempt(part)
             if isinstance(found, tuple):
                 yield found
             else:
                 yield from self._again(found, attempt, alone=True)
+
+
+def out_of_memory(name: str, what: str) -> BusyError:
+    """The error of a network that memory is too small for."""
+    return BusyError(
+        f"{name}: {what}; free some, or use another SEGUE_DEVICE",
+        reason="OUT_OF_MEMORY",
+        metadata={"network": name},
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -23,10 +23,11 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from retrieval.encoders.canaries import canary_noise, canary_tokens
 from retrieval.encoders.checkpoints import Tensors, fit, invalid, part
 from retrieval.encoders.clamp3_files import Clamp3Weights
 from retrieval.encoders.device import Compute, batch_size
-from retrieval.encoders.network import Network, canary_tokens
+from retrieval.encoders.network import Network
 
 Rows = NDArray[np.float32]
 
@@ -89,7 +90,7 @@ class MertTower:
             identity=f"mert:{weights.digest}",
             dim=self.width,
             batch=batch_size(compute.device, cpu=1, accelerated=32),
-            canaries=[_noise(2, 24_000), _noise(1, 30_000)],
+            canaries=[canary_noise(2, 24_000), canary_noise(1, 30_000)],
             windows=True,
         )
 
@@ -200,7 +201,7 @@ class AudioTower(_PiecewiseTower):
             name="clamp3 tracks",
             identity=f"rows:{weights.digest}",
             length=sizes.audio_length,
-            canaries=[_noise(2, 5, width), _noise(1, sizes.audio_length, width)],
+            canaries=[canary_noise(2, 5, width), canary_noise(1, sizes.audio_length, width)],
         )
 
     def __call__(self, tracks: Sequence[Rows]) -> Rows:
@@ -264,7 +265,3 @@ def _projection(weights: Clamp3Weights, prefix: str, width: int) -> Any:
         projection = torch.nn.Linear(width, weights.sizes.hidden)
     fit(projection, part(weights.towers, prefix), weights.path)
     return projection
-
-
-def _noise(*shape: int) -> Rows:
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import ClapModel
 
+from retrieval.encoders.canaries import canary_tokens
 from retrieval.encoders.checkpoints import fit
 from retrieval.encoders.clap_files import ClapWeights
 from retrieval.encoders.clap_mel import MelFrontEnd
 from retrieval.encoders.clap_windows import SAMPLES, fill
 from retrieval.encoders.device import Compute, batch_size
-from retrieval.encoders.network import Network, canary_tokens
+from retrieval.encoders.network import Network
 
 
 class Hearing(torch.nn.Module):  # type: ignore[misc] # PyTorch is not followed

@@ -19,17 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.encoders.batching import Batches, is_out_of_memory
+from retrieval.encoders.batching import Batches, is_out_of_memory, out_of_memory
+from retrieval.encoders.canaries import CLOSE, SAME, SAME_DIRECTION, agreement
 from retrieval.encoders.device import Compute
 
 log = logging.getLogger(__name__)
-
-SAME = 2e-5
-"""How far a value may be from PyTorch's, as a share of the largest if that is above 1."""
-SAME_DIRECTION = 0.999999
-"""Cosine that rows of another runtime must have with PyTorch's."""
-CLOSE = 0.9999
-"""Cosine that rows in half precision must have with those in single."""
 
 _LANES = 16
 """Windows at once at most: each takes 100 MB while it is in work."""
@@ -93,7 +87,12 @@ class Network:
         Raises:
             BusyError: OUT_OF_MEMORY if a single input does not fit into memory.
         """
-        forward = self._ready()
+        try:
+            forward = self._ready()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise out_of_memory(self._name, "the network does not fit into memory") from error
+            raise
         rows = self._run(inputs, forward)
         if self._single is not None:
             wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
@@ -116,9 +115,9 @@ class Network:
     def _batch(self, batch: NDArray[Any], forward: Forward) -> torch.Tensor:
         device = self._compute.device
         given = torch.from_numpy(batch)
-        if device.type == "cuda":
-            given = given.pin_memory()
-        with torch.inference_mode(), _no_denormals(device):
+        with torch.inference_mode(), _on(device):
+            if device.type == "cuda":
+                given = given.pin_memory()
             moved = given.to(device, non_blocking=True)
             return forward(moved if self._front is None else self._front(moved))
 
@@ -214,22 +213,6 @@ class Network:
         return False
 
 
-def canary_tokens(vocabulary: int) -> list[NDArray[np.int64]]:
-    """Batches of token ids, none of them RoBERTa's special ones, to compare results by."""
-    rng = np.random.default_rng(0)
-    return [rng.integers(4, vocabulary, shape) for shape in ((2, 7), (1, 3), (3, 24))]
-
-
-def agreement(
-    expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]
-) -> tuple[float, float]:
-    """The lowest cosine of rows, and the largest difference as a share of the largest value."""
-    one, two = (torch.cat([part.double() for part in parts]) for parts in (expected, found))
-    cosines = torch.nn.functional.cosine_similarity(one, two, dim=1)
-    difference = (one - two).abs().max() / one.abs().max().clamp(min=1.0)
-    return float(cosines.min()), float(difference)
-
-
 def _rows(
     module: torch.nn.Module, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Forward:
@@ -244,13 +227,17 @@ def _rows(
 
 
 @contextmanager
-def _no_denormals(device: torch.device) -> Iterator[None]:
-    """Round numbers next to zero to it: a masked softmax makes them, and they are slow."""
-    if device.type != "cpu":
+def _on(device: torch.device) -> Iterator[None]:
+    if device.type == "cuda":
+        # Else pinned memory would be the first GPU's, whichever this is.
+        with torch.cuda.device(device):
+            yield
+    elif device.type == "cpu":
+        # Numbers next to zero are slow, and a masked softmax makes them.
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+    else:
         yield
-        return
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)

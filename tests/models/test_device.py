@@ -18,8 +18,9 @@ pytest.importorskip("transformers")
 
 from retrieval.core.errors import BusyError, ErrorKind  # noqa: E402
 from retrieval.encoders.batching import Batches, is_out_of_memory  # noqa: E402
+from retrieval.encoders.canaries import CLOSE  # noqa: E402
 from retrieval.encoders.device import Compute, choose_compute  # noqa: E402
-from retrieval.encoders.network import CLOSE, Network  # noqa: E402
+from retrieval.encoders.network import Network  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -101,6 +102,13 @@ def test_a_single_input_that_does_not_fit_fails_alone() -> None:
         ErrorKind.RESOURCE_EXHAUSTED,
         "OUT_OF_MEMORY",
     )
+
+
+def test_a_network_that_does_not_fit_at_all_says_so() -> None:
+    small = network(Rooms(1), precision="fp16")
+    with pytest.raises(BusyError, match="the network does not fit into memory") as caught:
+        small(list(inputs(1)))
+    assert caught.value.reason == "OUT_OF_MEMORY"
 
 
 def test_other_errors_are_not_taken_for_it() -> None:
