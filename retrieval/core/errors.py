@@ -16,7 +16,7 @@
     │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY, UNIMPLEMENTED,
     │                          TOO_FEW_TRACKS, LICENCE_NOT_ACCEPTED, FOLDER_NOT_WRITABLE
     ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT,
-    │                          SERVICE_UNAVAILABLE
+    │                          SERVICE_UNAVAILABLE, DISK_FULL
     ├── HubError               UNAVAILABLE: HUB_UNAVAILABLE, HUB_OFFLINE
     ├── BusyError              RESOURCE_EXHAUSTED: QUEUE_FULL, TOO_LARGE, DISK_FULL,
     │                          OUT_OF_MEMORY

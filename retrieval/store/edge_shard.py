@@ -24,6 +24,8 @@ _BATCH = 512
 _STEP = 16
 """Points per engine call where other work is let in: about 2 ms."""
 _ALL = 2**31 - 1
+# The engine has no errors but their words.
+_FULL = ("No space left", "StorageFull", "Disk quota", "File too large", "FileTooLarge")
 
 _SCHEMAS = {
     FieldType.KEYWORD: engine.PayloadSchemaType.Keyword,
@@ -39,7 +41,8 @@ def engine_errors(doing: str) -> Iterator[None]:
     """Turn the engine's bare exceptions, and its panics, into StoreError.
 
     Raises:
-        StoreError: STORE_LOCKED if another process has the shard open, else STORE_UNAVAILABLE.
+        StoreError: STORE_LOCKED if another process has the shard open, DISK_FULL, or else
+            STORE_UNAVAILABLE.
     """
     try:
         yield
@@ -53,6 +56,12 @@ def engine_errors(doing: str) -> Iterator[None]:
                 f"{doing}: another process has this library open; stop it, or send the command "
                 "to the running service with --address",
                 reason="STORE_LOCKED",
+            ) from error
+        if any(words in str(error) for words in _FULL):
+            raise StoreError(
+                f"{doing}: the disk is full; free some space and run the command again, which goes "
+                "on from what is committed",
+                reason="DISK_FULL",
             ) from error
         raise StoreError(f"{doing}: {error}") from error
 

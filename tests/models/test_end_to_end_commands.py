@@ -189,3 +189,42 @@ def test_recordings_with_filter_and_segments(home: Home) -> None:
     assert folders == {"recordings"}
     for hit in hits:
         assert all(s["end"] <= hit["payload"]["duration"] + 0.1 for s in hit["segments"])
+
+
+FULL = """
+import resource, sys
+size = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+from retrieval.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("size", [20_000, 5_000_000])
+def test_a_full_disk_ends_a_run_and_a_later_one_goes_on(
+    home: Home, size: int, tmp_path: Path
+) -> None:
+    """At first not even the engine's log has room, then some of it."""
+    data = tmp_path / "data"
+    arguments = ["--data", data, "index", home.file(0), home.file(1), "--workers", 1, "--json"]
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, str(size), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "SEGUE_CLAP_WEIGHTS": str(home.data / "models" / "clap"),
+            "SEGUE_ENCODERS": "clap",
+        },
+    )
+    error = json.loads(child.stderr.splitlines()[-1])["error"]
+    assert (child.returncode, error["reason"]) == (6, "DISK_FULL"), child.stderr
+    assert "the disk is full; free some space" in error["message"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGUE_CLAP_WEIGHTS", str(home.data / "models" / "clap"))
+        patch.setenv("SEGUE_ENCODERS", "clap")
+        run = Segue("--data", data)
+        assert run.json("index", home.file(0), home.file(1))["indexed"] == 2
+        assert len(run.json("search", "fast piano")["hits"]) == 2
