@@ -48,6 +48,7 @@ OF_THE_MODELS_EXTRA = [
     for name in (
         *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
         *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
+        *("canaries", "network", "onnx_runtime"),
     )
 ]
 
@@ -61,7 +62,7 @@ def test_the_base_install_runs_without_extras() -> None:
         "        if name.split('.')[0] in {'torch', 'transformers', 'librosa', 'scipy', 'numba',\n"
         "                'tokenizers', 'safetensors',\n"
         "                'sklearn', 'psutil', 'grpc_tools', 'hypothesis', 'laion_clap',\n"
-        "                'pyarrow'}:\n"
+        "                'pyarrow', 'onnx', 'onnxruntime'}:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
         "import retrieval, indexer\n"
