@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from retrieval.core.filters import TrackIds
@@ -18,11 +18,23 @@ from retrieval.search.fuse import Ranking
 from retrieval.store.protocol import Store, StoreQuery
 
 SECONDS = 10.0
-"""How long counts are believed; what this library itself writes is seen at once."""
+"""How long counts are believed, where nothing is known to have changed."""
+SHARE = 0.05
+"""Of the time, what counting may take while a library is written to."""
 FEW = 0.02
 """Share of the tracks that a space may lack before it is worth asking which; some never get a
 vector, for being too quiet, say."""
 _AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Tracks with a vector and tracks in all, since when, and how long counting took."""
+
+    having: int
+    total: int
+    when: float
+    took: float
 
 
 class Coverage:
@@ -32,21 +44,27 @@ class Coverage:
         """Take the store to ask; nothing is counted until it is needed."""
         self._store = store
         self._lock = Lock()
-        self._counted: dict[str, tuple[float, int, int]] = {}
+        self._counts: dict[str, _Count] = {}
+        self._changed = 0.0
 
     def changed(self) -> None:
-        """Count again: tracks were written or deleted."""
-        with self._lock:
-            self._counted = {}
+        """Count again soon: tracks were written or deleted."""
+        self._changed = time.monotonic()
 
     def of(self, space: str) -> tuple[int, int]:
         """How many tracks have a vector in the space, and how many tracks there are."""
         with self._lock:
-            known = self._counted.get(space)
-            if known is None or time.monotonic() - known[0] > SECONDS:
-                known = time.monotonic(), self._store.count_vectors(space), self._store.count()
-                self._counted[space] = known
-        return known[1:]
+            known = self._counts.get(space)
+            if known is None or not self._fresh(known):
+                started = time.monotonic()
+                having, total = self._store.count_vectors(space), self._store.count()
+                known = _Count(having, total, started, time.monotonic() - started)
+                self._counts[space] = known
+        return known.having, known.total
+
+    def _fresh(self, known: _Count) -> bool:
+        patience = SECONDS if self._changed < known.when else known.took / SHARE
+        return time.monotonic() - known.when <= patience
 
 
 def mark_strangers(
