@@ -130,7 +130,7 @@ class RawEncoder:
             device: Only told.
             pause: Seconds that one window takes.
             trouble: ``load`` or ``forward`` breaks down on every other device; ``memory``: loud
-                sounds need more of it than there is.
+                sounds need more of it than there is; ``slow``: preparing takes its time.
             disk: Largest file that the process which prepares may write; 0 for any.
         """
         self.log = Log(log)
@@ -158,6 +158,8 @@ class RawEncoder:
     def prepare_audio(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.disk:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.disk, self.disk))
+        if self.trouble == "slow":
+            time.sleep(0.2)
         if self.trouble == "memory" and window.max() > 0.9:
             np.empty(1 << 33, dtype=np.uint8)
         return window.copy()

@@ -130,6 +130,12 @@ def test_a_full_disk_fails_the_long_file_only(place: Place) -> None:
     assert spools(place) == []
 
 
+def test_long_files_may_take_longer(place: Place) -> None:
+    raw(place, trouble="slow")
+    write_long(place.music / "long.flac", 40)
+    assert place.index(file_timeout=3.0).indexed == 1
+
+
 def test_short_files_overtake_a_long_one(place: Place) -> None:
     raw(place, pause=0.005)
     write_long(place.music / "0 long.flac", 1_200)
