@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from unicodedata import category, normalize
 
 from retrieval.core.tracks import Track
 
-MAX_PART = 200
+MAX_PART = 240
 """Bytes of a part of a name; with what is added to it, within what file systems take."""
 
 
@@ -64,12 +64,13 @@ def _folders(track: Track) -> list[str]:
 
 
 def _part(text: str) -> str:
-    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text)
-    kept = kept.encode("utf-8", "replace")[:MAX_PART].decode("utf-8", "ignore").rstrip(" ")
+    # As little as can be: the names are to be those of the sound files.
+    kept = "".join("_" if c == "/" or category(c) in {"Cc", "Cs"} else c for c in text)
+    kept = kept.encode()[:MAX_PART].decode("utf-8", "ignore")
     if kept.startswith("."):
         kept = f"_{kept[1:]}"
     return kept or "_"
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return normalize("NFC", normalize("NFC", name).casefold())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retrieval.cli.failures import EXIT_FILES_FAILED, EXIT_INTERRUPTED
+from retrieval.cli.failures import EXIT_FILES_FAILED
 from retrieval.cli.state import State, global_options, pass_state
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def command(
         result = compare(
             a, b, _encoders(a, b, settings), group=group, options=options, progress=progress
         )
-    _show(result, a, b, state, group=group, pairs=pairs)
     if result.interrupted:
-        return EXIT_INTERRUPTED
+        raise KeyboardInterrupt
+    _show(result, a, b, state, group=group, pairs=pairs)
     return EXIT_FILES_FAILED if result.failed else 0
 
 

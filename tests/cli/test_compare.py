@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from indexer.compare import compare
+from indexer.options import IndexOptions
+from indexer.sides import read_side
+from retrieval.encoders.registry import load
 from tests.cli.conftest import Music, Segue
 from tests.signals import encode, song
 
@@ -112,6 +117,17 @@ def test_one_bad_file_is_one_line(segue: Segue, sounds: Path) -> None:
     assert {("silent.wav", "AUDIO_SILENT"), ("two.wave", "FEATURES_AMBIGUOUS")} < failed
     assert [pair["a"] for pair in done.json["pairs"]] == ["x/one"]
     assert len(done.json["failed"]) == 6
+
+
+def test_a_stopped_comparison_says_so(sounds: Path) -> None:
+    stop = threading.Event()
+    sides = [read_side(sounds / side) for side in "ab"]
+    options = IndexOptions(workers=1)
+    started = compare(*sides, [load("perceptual")], options=options, stop=stop)
+    assert (started.interrupted, len(started.pairs)) == (False, 2)
+    stop.set()
+    stopped = compare(*sides, [load("perceptual")], options=options, stop=stop)
+    assert (stopped.interrupted, stopped.pairs) == (True, ())
 
 
 def test_what_cannot_be_compared(segue: Segue, sounds: Path) -> None:

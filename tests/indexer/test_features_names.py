@@ -50,12 +50,16 @@ def test_no_name_leads_out_of_the_folder(
     assert name
     assert not name.startswith("/")
     assert not any(part.startswith(".") or "\0" in part for part in parts)
-    assert all(len(part.encode()) <= 200 for part in parts)
+    assert all(len(part.encode()) <= 240 for part in parts)
+    assert not any(unicodedata.category(char) == "Cc" for char in name)
 
 
 def test_names_are_those_of_the_sound_files() -> None:
     payload = {"folder": "Album/Disc 1", "paths": ("/music/Album/Disc 1/01 Song.v2.flac", "/x")}
     assert plain_name(Track("t", payload)) == "Album/Disc 1/01 Song.v2"
     assert plain_name(Track("t", {"paths": ("/music/a.flac",)})) == "a"
+    assert plain_name(Track("t", {"paths": ("/music/What?\u00a0: (live) .flac",)})) == (
+        "What?\u00a0: (live) "
+    )
     assert plain_name(Track("t", {"title": "Song", "folder": "f"})) == "f/Song"
     assert plain_name(Track("t")) == "t"
