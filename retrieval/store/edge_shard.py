@@ -59,8 +59,8 @@ def engine_errors(doing: str) -> Iterator[None]:
             ) from error
         if any(words in str(error) for words in _FULL):
             raise StoreError(
-                f"{doing}: the disk is full; free some space and run the command again, which goes "
-                "on from what is committed",
+                f"{doing}: the disk is full ({error}); free some space and run the command again, "
+                "which goes on from what is committed",
                 reason="DISK_FULL",
             ) from error
         raise StoreError(f"{doing}: {error}") from error

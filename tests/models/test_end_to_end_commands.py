@@ -221,7 +221,8 @@ def test_a_full_disk_ends_a_run_and_a_later_one_goes_on(
     )
     error = json.loads(child.stderr.splitlines()[-1])["error"]
     assert (child.returncode, error["reason"]) == (6, "DISK_FULL"), child.stderr
-    assert "the disk is full; free some space" in error["message"]
+    assert "the disk is full" in error["message"]
+    assert "free some space" in error["message"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGUE_CLAP_WEIGHTS", str(home.data / "models" / "clap"))
         patch.setenv("SEGUE_ENCODERS", "clap")
