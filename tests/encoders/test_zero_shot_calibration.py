@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from retrieval.encoders import zero_shot_calibration
 from retrieval.encoders.zero_shot_calibration import SAMPLE, Calibrator, LabelFit, Scorer
 
 DIM = 96
@@ -120,6 +121,36 @@ def test_a_few_tracks_far_below_do_not_make_a_group_of_the_rest():
     assert np.mean(Scorer(fits).scores(planted.vectors)[50:] >= 0.5) < 0.01
 
 
+def test_tracks_far_below_do_not_hide_the_group_above():
+    planted = Planted(2_000, (0.1,))
+    below = ~planted.truth[:, 0] & (np.arange(2_000) < 100)
+    planted.vectors[below] -= (3.0 * planted.labels[0]).astype("f4")
+    found = planted.scores()[:, 0] >= 0.5
+    assert min(precision_and_recall(found, planted.truth[:, 0])) > 0.85
+
+
+def test_a_label_that_nearly_everything_has_is_no_tag():
+    planted = Planted(2_000, (0.93,))
+    assert planted.fits()[0].share is None
+    assert np.mean(planted.scores()[:, 0] >= 0.5) < 0.01
+
+
+def test_two_groups_with_one_peak_are_none():
+    planted = Planted(20_000, (0.5,), strength=0.13)
+    assert planted.fits()[0].share is None
+    assert np.mean(planted.scores()[:, 0] >= 0.5) < 0.01
+
+
+def test_groups_closer_than_any_text_tells_apart_are_none():
+    planted = Planted(2_000, (0.3,), strength=0.0)
+    label = planted.labels[0]
+    planted.vectors -= np.outer(planted.vectors @ label, label)
+    planted.vectors += 0.03 * planted.truth[:, :1] * label
+    fits = planted.fits()
+    assert fits[0].share is None
+    assert np.mean(Scorer(fits).scores(planted.vectors) >= 0.5) < 0.01
+
+
 def test_a_long_lower_tail_does_not_make_a_group_of_the_rest():
     planted = Planted(2_000, (0.0,), noise=0.02)
     tail = np.random.default_rng(3).exponential(size=(2_000, 1))
@@ -137,7 +168,9 @@ def test_a_score_is_the_share_of_right_tags():
             assert told == pytest.approx(true, abs=0.12), (place, low)
 
 
-def test_neither_pages_nor_their_order_matter():
+@pytest.mark.parametrize("sample", [1_000, SAMPLE])
+def test_neither_pages_nor_their_order_matter(sample, monkeypatch):
+    monkeypatch.setattr(zero_shot_calibration, "SAMPLE", sample)
     planted = Planted(5_000, (0.1, 0.3))
     first = planted.fits(page=5_000)
     order = np.random.default_rng(1).permutation(5_000)
