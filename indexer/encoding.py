@@ -32,6 +32,7 @@ class _Lane:
     device: Device
     steps: deque[tuple[Step, Future[Worked]]] = field(default_factory=deque)
     budget: float = _LEAST
+    used: bool = False
 
 
 Finished = tuple[Job, Encoded | Failed]
@@ -71,11 +72,11 @@ class Encoding:
         self._encoders, self._step, self._ring, self._heard = encoders, step, ring, heard
         self._waiting: deque[Track] = deque()
         self._whole: deque[Track] = deque()
-        self._used: set[str] = set()
         self._finished: list[Finished] = []
         self._tracks = 0
         self._abandoned = False
         self.seconds = 0.0
+        self.devices = 0
         self.held = self.spooled = 0
         self.lost: list[tuple[str, str]] = []
 
@@ -90,11 +91,6 @@ class Encoding:
         """Tracks that are being encoded or wait for it."""
         return self._tracks
 
-    @property
-    def devices(self) -> int:
-        """Devices that had anything to do."""
-        return len(self._used)
-
     def add(self, job: Job, prepared: PreparedTrack) -> None:
         """Encode this track in the job's spaces."""
         self._tracks += 1
@@ -105,7 +101,7 @@ class Encoding:
     def start(self) -> None:
         """Give every device enough to do, if there is enough."""
         for ahead in range(_AHEAD):
-            for number, lane in enumerate(self._lanes):
+            for lane in self._lanes:
                 if len(lane.steps) > ahead:
                     continue
                 step = cut_step(self._waiting, self._whole, lane.budget)
@@ -113,7 +109,8 @@ class Encoding:
                     return
                 future = lane.device.submit(step)
                 lane.steps.append((step, future))
-                self._used.add(f"{number} {lane.device.name}")
+                self.devices += not lane.used
+                lane.used = True
                 future.add_done_callback(lambda _: self._ring())
 
     def finished(self) -> list[Finished]:

@@ -170,7 +170,9 @@ def _index(
             reading=Reading(pool, spool),
             encoding=encoding,
             writing=writing,
-            room=Room.of(workers=options.workers, batch=options.batch, file=options.spool_from),
+            room=Room.of(
+                workers=options.workers, batch=options.batch, file=options.spool_from, spool=spool
+            ),
             bell=bell,
             manifest=manifest,
             planner=planner,
