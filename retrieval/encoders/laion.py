@@ -90,6 +90,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
         from retrieval.encoders.laion_package import LaionModel, package_version
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
+        package = package_version()  # Before gigabytes are read in vain.
         files = load_checkpoint(self._source, sha256=self._sha256)
         device = choose_device(self._device)
         rows = int(files.arguments["text_config"]["vocab_size"])
@@ -105,7 +106,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
         check_texts(files.path, model.read, vocabulary=rows, limit=COLLAPSED)
         method = (
             _METHOD,
-            package_version(),
+            package,
             self.sample_rate,
             self.windowing,
             hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),

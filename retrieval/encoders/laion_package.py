@@ -19,20 +19,15 @@ from unittest import mock
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import (
-    BartTokenizer,
-    BertTokenizer,
-    PreTrainedTokenizerFast,
-    RobertaConfig,
-    RobertaModel,
-    RobertaTokenizer,
-)
 
 from retrieval.core.errors import PreconditionError
+from retrieval.encoders.batching import Batches
 from retrieval.encoders.checkpoints import Tensors, fit, invalid
 
 _ARCHITECTURES = {(96, 6): "HTSAT-tiny", (128, 12): "HTSAT-base"}
 """By the width of a patch and the depth of the third stage."""
+_TOKENIZERS = ("RobertaTokenizer", "BertTokenizer", "BartTokenizer")
+"""Classes of transformers that the package asks for published ones. Two may be one."""
 _WIDTH = 768
 """Of the text model: the package builds its projection for no other."""
 # What it builds replaces classes of transformers for a moment, and those are the process's.
@@ -66,8 +61,8 @@ class LaionModel:
             config: The sizes found in them, as ``clap_laion.read_laion`` gives them.
             tokenizer: Of the tokenizers library.
             device: Where it runs.
-            windows: Windows that go through at once.
-            texts: Texts that go through at once.
+            windows: Windows that go through at once at most.
+            texts: Texts that go through at once at most.
 
         Raises:
             PreconditionError: MODEL_INVALID if the package knows no model of these sizes;
@@ -78,37 +73,42 @@ class LaionModel:
         name = _ARCHITECTURES.get((audio["patch_embeds_hidden_size"], audio["depths"][2]))
         if name is None or text["hidden_size"] != _WIDTH:
             raise invalid(path, "laion-clap has no model of these sizes; the encoder clap may")
-        words = PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer,
-            pad_token="<pad>",  # noqa: S106 - a word of text
-            model_input_names=["input_ids", "attention_mask"],
-        )
-        roberta = RobertaConfig(**text, type_vocab_size=1, pad_token_id=1)
         fused = bool(audio["enable_fusion"])
-        with _BUILDING, _given(words, lambda: RobertaModel(roberta)):
+        with _BUILDING, _given(tokenizer, text):
             package = _import(fused=fused)
             self._module = package.CLAP_Module(enable_fusion=fused, device="cpu", amodel=name)
         fit(self._module.model, state, path)
         self._module.to(device)
-        self._windows, self._texts = windows, texts
+        self._windows: Batches[NDArray[np.float32]] = Batches(windows, name="laion-clap sound")
+        self._texts: Batches[NDArray[np.float32]] = Batches(texts, name="laion-clap text")
         self.dim = int(config["projection_dim"])
         self.vocabulary = int(text["vocab_size"])
 
     def hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Vectors (n, dim) of windows of 1 to 480,000 samples; longer ones it would crop."""
-        return self._chunks(windows, self._windows, self._module.get_audio_embedding_from_data)
+        """Vectors (n, dim) of windows of 1 to 480,000 samples; longer ones it would crop.
+
+        Raises:
+            BusyError: OUT_OF_MEMORY if a single one does not fit into memory.
+        """
+        return self._run(self._windows, windows, self._module.get_audio_embedding_from_data)
 
     def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors (n, dim) of texts, which the package tokenises and pads to 77 tokens."""
-        return self._chunks(texts, self._texts, self._module.get_text_embedding)
+        return self._run(self._texts, texts, self._module.get_text_embedding)
 
-    def _chunks(
-        self, items: Sequence[Any], size: int, encode: Callable[[list[Any]], Any]
+    def _run(
+        self,
+        batches: Batches[NDArray[np.float32]],
+        items: Sequence[Any],
+        encode: Callable[[list[Any]], NDArray[np.float32]],
     ) -> NDArray[np.float32]:
         vectors = np.empty((len(items), self.dim), dtype=np.float32)
         with torch.inference_mode():
-            for start in range(0, len(items), size):
-                vectors[start : start + size] = encode(list(items[start : start + size]))
+            # The package makes all of them equally long.
+            for places, found in batches.run(
+                [1] * len(items), lambda places: encode([items[place] for place in places])
+            ):
+                vectors[places] = found
         return vectors
 
 
@@ -122,29 +122,44 @@ def package_version() -> str:
 
 
 @contextmanager
-def _given(tokenizer: Any, text_model: Callable[[], Any]) -> Iterator[None]:
+def _given(tokenizer: Any, text: Mapping[str, Any]) -> Iterator[None]:
     """Hand these to whoever asks transformers for a published tokenizer or RoBERTa."""
-    tokenizers = {RobertaTokenizer, BertTokenizer, BartTokenizer}  # Two may be one.
+    with _fitting():
+        from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+
+        kinds = {getattr(importlib.import_module("transformers"), name) for name in _TOKENIZERS}
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",  # noqa: S106 - a word of text
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+    def model(*_: Any, **__: Any) -> Any:
+        return RobertaModel(RobertaConfig(**text, type_vocab_size=1, pad_token_id=1))
+
     with ExitStack() as stack:
-        for kind in tokenizers:
-            stack.enter_context(
-                mock.patch.object(kind, "from_pretrained", lambda *_, **__: tokenizer)
-            )
-        stack.enter_context(
-            mock.patch.object(RobertaModel, "from_pretrained", lambda *_, **__: text_model())
-        )
+        for kind in kinds:
+            stack.enter_context(mock.patch.object(kind, "from_pretrained", lambda *_, **__: words))
+        stack.enter_context(mock.patch.object(RobertaModel, "from_pretrained", model))
         yield
 
 
 def _import(*, fused: bool) -> Any:
-    try:
+    with _fitting():
         if fused:
             # The package puts up with its absence, until the first window.
             importlib.import_module("torchaudio")
         return importlib.import_module("laion_clap")
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Explain builds of torchvision and torchaudio that miss their PyTorch when imported."""
+    try:
+        yield
     except ImportError:
         raise
-    # Builds of torchvision and torchaudio that miss their PyTorch fail in ways of their own.
+    # They fail in ways of their own, which transformers, who looks for them too, passes on.
     except (RuntimeError, OSError) as error:
         raise PreconditionError(
             f"laion-clap cannot be imported ({error}): install torch, torchvision and torchaudio "
