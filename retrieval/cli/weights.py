@@ -59,10 +59,12 @@ def place_of(state: State, weights: Weights, given: Path | None) -> Path:
     (encoder,) = (one for one in descriptions() if one.name == weights.encoder)
     named = encoder.place(settings)
     path = Path(str(named))
+    if path.suffix in (".pt", ".pth", ".safetensors"):
+        return path.parent
     # A repository's name, which is looked up in the hub's cache, is no folder of ours.
     if isinstance(named, str) and named.count("/") == 1 and not path.exists():
         return settings.data_dir / "models" / weights.encoder
-    return path.parent if path.suffix in (".pt", ".pth", ".safetensors") else path
+    return path
 
 
 def _settings(state: State, weights: Weights, place: Path) -> dict[str, str]:

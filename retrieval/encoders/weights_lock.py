@@ -7,9 +7,9 @@ import errno
 import fcntl
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retrieval.core.errors import BusyError, PreconditionError, SegueError
 
@@ -41,6 +41,14 @@ class LockedFile(_Strict):
     repository: str | None = None
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     pinned: str = Field(default="catalogue", pattern=r"^(catalogue|first use|converted)$")
+
+    @field_validator("name")
+    @classmethod
+    def _inside(cls, name: str) -> str:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError("not a path below the folder")
+        return name
 
 
 class Lock(_Strict):

@@ -223,3 +223,21 @@ def test_a_lock_that_was_changed_does_not_outvote_the_catalogue(run: Segue, tmp_
             file["size"] = path.stat().st_size
     (folder / LOCK).write_text(json.dumps(lock))
     assert run("models", "verify", "clap").code == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "folder"),
+    [
+        ("elsewhere", "elsewhere"),
+        ("elsewhere/tiny.pt", "elsewhere"),
+        # The hub's cache is not ours to fill.
+        ("laion/larger_clap_general", "data/models/clap"),
+    ],
+)
+def test_weights_go_where_the_settings_look_for_them(
+    setting: str, folder: str, run: Segue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGUE_CLAP_WEIGHTS", setting)
+    assert run("models", "download", "tiny").code == 0
+    assert (tmp_path / folder / "tiny.pt").is_file()

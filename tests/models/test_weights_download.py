@@ -327,6 +327,14 @@ def test_a_file_that_the_hub_does_not_know_is_left_alone(hub: Hub, tmp_path: Pat
     assert (tmp_path / "tiny.pt").read_bytes() == b"somebody's own"
 
 
+def test_a_file_put_there_by_hand_and_damaged_is_the_defaults(hub: Hub, tmp_path: Path) -> None:
+    served_as(find("clap"), hub, tmp_path, "ours")
+    (tmp_path / LARGE).write_bytes(hub.files[KEY][:-1])
+    assert held(tmp_path) is None
+    assert state_of(find("clap"), tmp_path)[0] is State.WRONG
+    assert state_of(find("tiny"), tmp_path)[0] is State.MISSING
+
+
 def test_a_damaged_file_of_ours_is_fetched_again(hub: Hub, tmp_path: Path) -> None:
     fetch("clap", tmp_path)
     (tmp_path / LARGE).write_bytes(b"rotten")
@@ -367,8 +375,18 @@ def test_a_folder_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
     assert caught.value.reason == "FOLDER_NOT_WRITABLE"
 
 
-def test_a_broken_lock_is_named(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / LOCK).write_text('{"weights": "clamp3", "surprise": 1}')
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"weights": "clamp3", "surprise": 1}',
+        '{"weights": "clamp3", "version": 2}',
+        f'{{"weights": "x", "converted": [{{"name": "../y", "size": 1, "sha256": "{"0" * 64}"}}]}}',
+        f'{{"weights": "x", "converted": [{{"name": "/y", "size": 1, "sha256": "{"0" * 64}"}}]}}',
+    ],
+)
+def test_a_broken_lock_is_named(text: str, hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text(text)
     with pytest.raises(PreconditionError, match=f"{LOCK}: not a lock") as caught:
         fetch("clap", tmp_path)
     assert caught.value.reason == "MODEL_INVALID"
