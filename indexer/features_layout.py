@@ -63,6 +63,7 @@ class _FieldHead(_Strict):
     name: _Word
     type: _Word
     description: Annotated[str, StringConstraints(max_length=1_000)] = ""
+    computed: bool = False
 
 
 class _Head(_Strict):
@@ -167,7 +168,13 @@ def head_bytes(space: EmbeddingSpace, fields: Iterable[Field]) -> bytes:
             "float16": space.float16,
         },
         "fields": [
-            {"name": f.name, "type": f.type.value, "description": f.description} for f in fields
+            {
+                "name": field.name,
+                "type": field.type.value,
+                "description": field.description,
+                "computed": field.computed,
+            }
+            for field in fields
         ],
     }
     return (json.dumps(head, indent=2, ensure_ascii=False) + "\n").encode()
@@ -239,7 +246,7 @@ def _space(path: Path, head: _SpaceHead) -> EmbeddingSpace:
 
 def _field(path: Path, head: _FieldHead) -> Field:
     try:
-        return Field(head.name, FieldType(head.type), head.description)
+        return Field(head.name, FieldType(head.type), head.description, head.computed)
     except (ValueError, InvalidInputError) as error:
         raise _bad(path, f"field {head.name!r}: {error}") from error
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +21,38 @@ from retrieval.core.errors import BusyError, InvalidInputError, PreconditionErro
 from retrieval.core.filters import Equals
 from retrieval.core.payload import Field, FieldType
 from retrieval.core.spaces import SparseVector
-from retrieval.core.tracks import TrackRecord
+from retrieval.core.tracks import TrackRecord, TrackUpdate
 from retrieval.encoders.registry import EncoderSet
+from retrieval.search import LocalLibrary
 from tests.indexer.conftest import Place
 from tests.indexer.encoders import BandsEncoder
 
 
-@pytest.fixture
-def full(place: Place) -> Place:
-    """Three recordings with tags, metadata, and vectors in two spaces."""
-    place.close()
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Place:
+    """Three recordings with tags, metadata, and vectors in two spaces; closed."""
+    place = Place(tmp_path_factory.mktemp("indexed"), template)
     place.encoders.append(BandsEncoder())
-    place.open()
     place.song("Album/one.wav", 1, seconds=2.5, title="One", artist="Ada", genre="jazz")
     place.song("Album/Disc 2/two.flac", 2, title="Two", year=1977)
     place.song("three.wav", 3)
     sidecar = place.music.parent / "more.csv"
     sidecar.write_text("path,mood,stars\nthree.wav,calm,4\n")
     assert place.index(metadata=sidecar).indexed == 3
+    place.close()
     return place
+
+
+@pytest.fixture
+def full(indexed: Place, tmp_path: Path) -> Iterator[Place]:
+    """A copy of that library, over the same music."""
+    place = Place(tmp_path / "full", indexed.data)
+    place.encoders.append(BandsEncoder())
+    assert place.store is not None
+    place.library = LocalLibrary(place.store, EncoderSet(place.encoders))
+    place.music = indexed.music
+    yield place
+    place.close()
 
 
 def export(place: Place, folder: Path, *spaces: str, **options: object) -> ExportReport:
@@ -100,18 +114,17 @@ def test_the_layout_is_that_of_the_reference(full: Place, tmp_path: Path) -> Non
 def test_export_and_import_give_the_same_library(
     full: Place, template: Path, tmp_path: Path
 ) -> None:
+    full.library.declare([], [Field("made", FieldType.INTEGER, "by us", computed=True)])
     exported = export(full, tmp_path / "out")
     before = full.records()
-    full.close()
     other = Place(tmp_path / "other", template)
-    other.close()
     other.encoders = full.encoders
-    other.open()
     full.work()
     for folder in exported.folder.values():
         assert fill(other, Path(folder)).added == 3
     assert_same(before, other.records(), "bands", "lexical")
     assert other.library.declare([]).fields["mood"].type is FieldType.KEYWORD
+    assert other.library.declare([]).fields["made"].computed
     for folder in exported.folder.values():
         assert fill(other, Path(folder)).unchanged == 3
     # The sound turns up: they are the same recordings, with nothing left to encode.
@@ -160,8 +173,9 @@ def test_a_second_export_writes_only_what_changed(full: Place, tmp_path: Path) -
     assert export(full, tmp_path, "bands").unchanged == 3
     folder = tmp_path / "features"
     (folder / "three.npy").unlink()
-    full.song("Album/one.wav", 9, seconds=2.5)
-    full.index()
+    (one,) = [record for record in full.records() if record.payload["title"] == "One"]
+    other = np.array([0.1, 0.2, 0.3, 0.4], np.float32)
+    full.library.update([TrackUpdate(one.id, one.payload, {"bands": other})])
     report = export(full, tmp_path, "bands")
     assert (report.written, report.unchanged, report.failed) == (2, 1, ())
     report = export(full, tmp_path, "bands", filter=Equals("mood", "calm"))
