@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retrieval.core.errors import PreconditionError
     from retrieval.encoders.weights_catalogue import Weights
     from retrieval.encoders.weights_folder import Finding, Progress
+    from retrieval.settings import Settings
 
 
 def described(state: State, weights: Weights, folder: Path | None = None) -> dict[str, Any]:
@@ -53,11 +54,8 @@ def place_of(state: State, weights: Weights, given: Path | None) -> Path:
     """The folder that was named, or the one in which the encoder looks."""
     if given is not None:
         return given
-    from retrieval.encoders.registry import descriptions
-
     settings = state.settings()
-    (encoder,) = (one for one in descriptions() if one.name == weights.encoder)
-    named = encoder.place(settings)
+    named = _looked_for(settings, weights)
     path = Path(str(named))
     if path.suffix in (".pt", ".pth", ".safetensors"):
         return path.parent
@@ -67,13 +65,20 @@ def place_of(state: State, weights: Weights, given: Path | None) -> Path:
     return path
 
 
+def _looked_for(settings: Settings, weights: Weights) -> str | Path | None:
+    from retrieval.encoders.registry import descriptions
+
+    (encoder,) = (one for one in descriptions() if one.name == weights.encoder)
+    return encoder.place(settings)
+
+
 def _settings(state: State, weights: Weights, place: Path) -> dict[str, str]:
     settings = state.settings()
     chosen = settings.encoders.split(",")
     if weights.encoder not in chosen:
         chosen.append(weights.encoder)
     needed = {"SEGUE_ENCODERS": ",".join(chosen)}
-    if place != settings.data_dir / "models" / weights.encoder:
+    if str(_looked_for(settings, weights)) != str(place):
         needed[f"SEGUE_{weights.encoder.upper()}_WEIGHTS"] = str(place.absolute())
     return needed
 

@@ -239,5 +239,7 @@ def test_weights_go_where_the_settings_look_for_them(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGUE_CLAP_WEIGHTS", setting)
-    assert run("models", "download", "tiny").code == 0
+    answer = run.json("models", "download", "tiny")
     assert (tmp_path / folder / "tiny.pt").is_file()
+    needed = answer["settings"].get("SEGUE_CLAP_WEIGHTS", setting)
+    assert Path(needed).absolute() in (tmp_path / folder, tmp_path / folder / "tiny.pt")
