@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from pydantic import ValidationError
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from indexer import Progress, Stage
-from retrieval.core.errors import PreconditionError
-from tests.indexer.conftest import Place
-from tests.indexer.encoders import RawEncoder
+from indexer import Progress, Stage  # noqa: E402
+from retrieval.core.errors import PreconditionError  # noqa: E402
+from retrieval.encoders.device import device_names  # noqa: E402
+from retrieval.settings import Settings  # noqa: E402
+from tests.indexer.conftest import Place  # noqa: E402
+from tests.indexer.encoders import RawEncoder  # noqa: E402
 
 FILES = 12
 
@@ -107,3 +110,27 @@ def test_a_device_that_is_not_here(place: Place) -> None:
 def test_encoders_without_networks_need_no_devices(place: Place) -> None:
     place.song("a.flac", 1)
     assert place.index(device="cpu,cuda:63").indexed == 1
+
+
+@pytest.mark.parametrize("setting", ["auto", "cpu", "mps", "cuda", "cuda:1", "cuda:0,cuda:1"])
+def test_settings_name_one_device_or_several(setting: str) -> None:
+    assert Settings(device=setting).device == setting
+
+
+@pytest.mark.parametrize("setting", ["", "gpu", "auto,cpu", "cuda:0,", "cuda:0;cuda:1", "cpu, cpu"])
+def test_settings_that_name_no_devices(setting: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(device=setting)
+
+
+def test_every_gpu_is_used_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    three = ["cuda:0", "cuda:1", "cuda:2"]
+    assert device_names("auto") == device_names("cuda") == three
+    assert device_names("cuda:1") == ["cuda:1"]
+    assert device_names("cuda:2,cpu") == ["cuda:2", "cpu"]
+    with pytest.raises(PreconditionError):
+        device_names("cuda:0,cuda:3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert device_names("cuda") == ["cuda"]
