@@ -24,8 +24,8 @@ from retrieval.core.errors import PreconditionError
 from retrieval.encoders.batching import Batches
 from retrieval.encoders.checkpoints import Tensors, fit, invalid
 
-_ARCHITECTURES = {(96, 6): "HTSAT-tiny", (128, 12): "HTSAT-base"}
-"""By the width of a patch and the depth of the third stage."""
+_ARCHITECTURES = {(96, (2, 2, 6, 2)): "HTSAT-tiny", (128, (2, 2, 12, 2)): "HTSAT-base"}
+"""By the width of a patch and the depths of the stages."""
 _TOKENIZERS = ("RobertaTokenizer", "BertTokenizer", "BartTokenizer")
 """Classes of transformers that the package asks for published ones. Two may be one."""
 _WIDTH = 768
@@ -39,7 +39,6 @@ class LaionModel:
 
     Attributes:
         dim: Dimensions of the joint space.
-        vocabulary: Tokens of the text tower.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class LaionModel:
         Args:
             path: The checkpoint, for errors.
             state: Its tensors, under the package's names.
-            config: The sizes found in them, as ``clap_laion.read_laion`` gives them.
+            config: The sizes found in them, as ``clap_laion.explain`` gives them.
             tokenizer: Of the tokenizers library.
             device: Where it runs.
             windows: Windows that go through at once at most.
@@ -70,7 +69,7 @@ class LaionModel:
             ImportError: If the package, or what it needs, is not installed.
         """
         audio, text = config["audio_config"], config["text_config"]
-        name = _ARCHITECTURES.get((audio["patch_embeds_hidden_size"], audio["depths"][2]))
+        name = _ARCHITECTURES.get((audio["patch_embeds_hidden_size"], tuple(audio["depths"])))
         if name is None or text["hidden_size"] != _WIDTH:
             raise invalid(path, "laion-clap has no model of these sizes; the encoder clap may")
         fused = bool(audio["enable_fusion"])
@@ -82,7 +81,6 @@ class LaionModel:
         self._windows: Batches[NDArray[np.float32]] = Batches(windows, name="laion-clap sound")
         self._texts: Batches[NDArray[np.float32]] = Batches(texts, name="laion-clap text")
         self.dim = int(config["projection_dim"])
-        self.vocabulary = int(text["vocab_size"])
 
     def hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Vectors (n, dim) of windows of 1 to 480,000 samples; longer ones it would crop.
