@@ -1,7 +1,9 @@
 """Reads a folder of music and writes it into a Segue library.
 
-``index`` is the whole of the public surface, with the options it takes, the progress it tells and
-the report it returns. Importing this package is light; the heavy parts load on the first call.
+``index`` is the way in, with the options it takes, the progress it tells and the report it returns.
+Importing this package is light; the heavy parts load on the first call. Beside it stand
+``features`` (vectors made elsewhere), ``features_export`` and ``features_table`` (vectors for other
+programs) and ``compare`` (sounds, vectors and texts without a library).
 """
 
 from __future__ import annotations

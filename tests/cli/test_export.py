@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import TITLES, Music, Segue
+from tests.store.grpc_qdrant import Engine
 
 
 def test_export_and_import_again(run: Segue, ids: list[str], tmp_path: Path) -> None:
@@ -124,3 +126,16 @@ def test_features_of_a_person(tmp_path: Path) -> None:
     assert segue("index", "--features", tmp_path / "nothing").code == 2
     here = segue("index", "--features", folder, "--space", "mine", "--revision", "here")
     assert here.code == 5
+
+
+def test_through_a_qdrant_server(run: Segue, ids: list[str], tmp_path: Path) -> None:
+    run.json("export", tmp_path / "out")
+    folder = tmp_path / "out" / "features"
+    with contextlib.closing(Engine()) as engine:
+        remote = Segue("--data", tmp_path, "--qdrant", f"http://127.0.0.1:{engine.port}")
+        assert remote.json("index", "--features", folder)["features"]["added"] == 6
+        assert remote.json("index", "--features", folder)["features"]["unchanged"] == 6
+        assert remote.json("export", tmp_path / "back")["written"] == 6
+    for path in folder.glob("*.npy"):
+        assert (tmp_path / "back" / "features" / path.name).read_bytes() == path.read_bytes()
+    assert {json.loads(x)["track"] for x in (folder / "tracks.jsonl").open()} == set(ids)
