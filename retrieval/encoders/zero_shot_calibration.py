@@ -27,11 +27,13 @@ of few tracks one fits by chance (measured: 4 in 1000 labels of nothing on 16 tr
 at least 2σ apart, below which two normal groups have but one peak (Ashman, Bird and Zepf 1994), and
 at least one ordinary deviation of the background texts; the group has 80 % of the tracks at most
 and two at least; and if it has more than half of them, there are fewer midway than among the
-others, for a long lower tail makes such a group too. Where no such groups are, the label separates
-nothing, and an assumed group stands in: 5 % of the tracks, four deviations above the median, the
-deviation being 1.4826 times the median absolute one, at least half of the background's, and 1 + 4/n
-times as much on n tracks, where it is not well known. Such a score passes 0.5 at 2.74 deviations:
-outliers or nothing, never a fixed share.
+others, for a long lower tail makes such a group too. Values count as no further out than three
+deviations below the lowest fifth and eight above the median, so that a few odd tracks, noise or
+speech, do not make a group by themselves. Where no such groups are, the label separates nothing,
+and an assumed group stands in: 5 % of the tracks, four deviations above the median, the deviation
+being 1.4826 times the median absolute one, at least half of the background's, and 1 + 4/n times as
+much on n tracks, where it is not well known. Such a score passes 0.5 at 2.74 deviations: outliers
+or nothing, never a fixed share.
 """
 
 from __future__ import annotations
@@ -161,8 +163,9 @@ def _measure(values: Floats, noise: float) -> tuple[float, float, float | None]:
     count = len(values)
     median = float(np.median(values))
     scale = max(_deviation(values), noise / 2, _TINY)
-    # A few tracks far out, such as noise or speech, must not pose as one of the two groups.
-    inner = np.clip(values, median - _TAILS[0] * scale, median + _TAILS[1] * scale)
+    # Fewer tracks than make a group, such as noise or speech far below, must not pose as one.
+    least = float(np.quantile(values, 1 - _SHARE)) - _TAILS[0] * scale
+    inner = np.clip(values, least, median + _TAILS[1] * scale)
     weights, edges = np.histogram(inner, bins=min(_BINS, max(_BINS // 16, 4 * count)))
     held = weights > 0
     points, sizes = ((edges[1:] + edges[:-1]) / 2)[held], weights[held].astype(np.float64)
