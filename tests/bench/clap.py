@@ -10,7 +10,7 @@ from tests.bench.measure import Table
 from tests.bench.random_weights import CLAP_BASE, ClapSize, cached, write_clap
 
 ORIGINAL = "tests.bench.original_clap"
-WORKLOADS = (Workload(4, 30), Workload(1, 30), Workload(2, 180))
+WORKLOADS = (Workload(4, 30), Workload(1, 30), Workload(2, 180, 1))
 
 
 def weights(size: ClapSize) -> Path:

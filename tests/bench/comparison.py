@@ -109,7 +109,7 @@ def _row(
 def _round(subject: Subject, music: Path, place: Path, name: str) -> dict[str, Spent]:
     original = ["-m", subject.original, "embed", str(music)]
     original += [str(place / "npy" / name), str(subject.weights)]
-    with side_by_side(3) as lanes:
+    with side_by_side(2) as lanes:
         running = {
             ORIGINAL: lanes.submit(spend, original),
             OURS: lanes.submit(_index, subject, music, place, name),

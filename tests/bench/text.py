@@ -72,9 +72,9 @@ def _compare(subject: Subject, rounds: int, texts: Sequence[str]) -> Table:
     rows = tuple(
         (
             side,
-            ms(one.cpu),
+            _clock(one.cpu),
             times(cold.cpu / max(one.cpu, 1e-4)),
-            ms(one.wall),
+            _clock(one.wall),
             times(cold.wall / one.wall),
         )
         for side, one in sides.items()
@@ -92,6 +92,10 @@ def _compare(subject: Subject, rounds: int, texts: Sequence[str]) -> Table:
             f"max |Δ| {np.abs(theirs - vector).max():.0e}.",
         ),
     )
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else ms(seconds)
 
 
 def _middle(runs: Sequence[Spent]) -> Spent:
