@@ -161,11 +161,11 @@ class Network:
             level = logging.WARNING if self._compute.runtime == "onnx" else logging.DEBUG
             log.log(level, "%s: no ONNX Runtime; pip install 'segue[onnx]'", self._name)
             return None
-        from retrieval.encoders.onnx_runtime import open_session
-
         assert self._module is not None  # noqa: S101 - as above
         example = torch.from_numpy(self._canaries[0])
         try:
+            from retrieval.encoders.onnx_runtime import open_session
+
             session = open_session(
                 self._module,
                 example if self._front is None else self._front(example),
@@ -174,7 +174,8 @@ class Network:
                 # Beside the threads that carry a window each.
                 threads=1 + self._compute.threads - self._lanes(),
             )
-        # Neither the exporter's errors nor the runtime's have a class in common.
+        # Neither the exporter's errors nor the runtime's have a class in common, and a package may
+        # be there, but not fit this machine.
         except Exception as error:
             log.warning("%s: not on ONNX Runtime, but on PyTorch: %s", self._name, error)
             return None

@@ -229,3 +229,16 @@ def test_without_the_extra(
     one(ROW)
     assert one.runtime == "torch"
     assert [record.levelno for record in caplog.records] == ([level] if level else [])
+
+
+def test_a_package_that_does_not_fit_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As where a wheel is too new for the system's C library.
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "retrieval.encoders.onnx_runtime", raising=False)
+    monkeypatch.setattr(network_module, "find_spec", lambda _: True)
+    one = line(tmp_path)
+    assert np.array_equal(one(ROW), line(tmp_path, runtime="torch")(ROW))
+    assert one.runtime == "torch"
+    assert "not on ONNX Runtime" in caplog.text
