@@ -86,13 +86,13 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
     def _load(self) -> tuple[EmbeddingSpace, LaionModel]:
         from retrieval.encoders.checkpoints import digest_tensors
         from retrieval.encoders.clap_files import load_checkpoint
-        from retrieval.encoders.device import batch_size, choose_device
+        from retrieval.encoders.device import batch_size, choose_compute
         from retrieval.encoders.laion_package import LaionModel, package_version
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
         package = package_version()  # Before gigabytes are read in vain.
         files = load_checkpoint(self._source, sha256=self._sha256)
-        device = choose_device(self._device)
+        device = choose_compute(self._device).device
         rows = int(files.arguments["text_config"]["vocab_size"])
         model = LaionModel(
             files.path,
