@@ -8,6 +8,7 @@ of these instead.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
@@ -143,6 +144,8 @@ def _given(tokenizer: Any, text: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _import(*, fused: bool) -> Any:
+    # About calls that the package makes; nobody who runs it can do anything about them.
+    warnings.filterwarnings("ignore", r"torch\.meshgrid|Argument 'onesided'")
     with _fitting():
         if fused:
             # The package puts up with its absence, until the first window.
