@@ -26,7 +26,8 @@ from retrieval.encoders.protocol import Encoder
 EXAMPLES = 3
 
 Watch = Callable[[str, int, int], None]
-"""Called with what is being done (``measuring``, ``tagging`` or ``clearing``), tracks and total."""
+"""Called with what is being done (``measuring``, ``adding fields``, ``tagging``, ``clearing``), the
+tracks done, and all there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def tag(
         manifest = None if dry_run else opened.enter_context(opened_manifest(manifest_dir, info))
         tagging = settle(wish, load_tagging(path), library, encoders, measuring)
         if manifest is not None:
+            told("adding fields", 0)
             begin_tagging(library, tagging, path)
         tagger, count, fields = Tagger(tagging), _Count(tagging), library.info().fields
         for page in pages(library):

@@ -10,6 +10,10 @@
 
 What stands after ``|`` are prompts that say what the label means, in place of those Segue makes. A
 heading in brackets groups the labels below it.
+
+Tags are no words of the lexical space. There a guess would count as much as a title or genre that a
+person wrote, and the same evidence twice where words are also compared with the sound itself; and
+every library would have to be indexed again, for the fields it reads are part of its revision.
 """
 
 from __future__ import annotations
