@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+
+_SHOWN = {
+    "qdrant-edge-py": "qdrant_edge",
+    "grpcio": "grpc",
+    "numpy": "numpy",
+    "torch": "torch",
+    "transformers": "transformers",
+    "onnxruntime": "onnxruntime",
+}
+"""Packages whose versions are told, by what they are imported as."""
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -82,9 +93,7 @@ def machine() -> str:
                 break
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("qdrant-edge-py", "grpcio", "numpy")
-    )
+    versions = ", ".join(f"{name} {version(name)}" for name in _SHOWN if find_spec(_SHOWN[name]))
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {model}, {cores} cores{load} · "
         f"Python {platform.python_version()}, {versions}"
