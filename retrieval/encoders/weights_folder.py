@@ -47,7 +47,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one file; ``problem`` is empty if all is well."""
+    """What became of one file; ``problem`` is empty if all is known and well."""
 
     name: str
     state: State
@@ -128,9 +128,9 @@ def check(folder: Path, wanted: Expected, progress: Progress | None = None) -> F
     size = path.stat().st_size
     if wanted.size is not None and size != wanted.size:
         return Finding(wanted.name, State.WRONG, f"{size} bytes instead of {wanted.size}")
-    if wanted.sha256 is not None and (found := sha256_of(path, wanted.name, progress)) != (
-        wanted.sha256
-    ):
+    if wanted.sha256 is None:
+        return Finding(wanted.name, State.READY, "no digest to compare with; a download pins one")
+    if (found := sha256_of(path, wanted.name, progress)) != wanted.sha256:
         return Finding(wanted.name, State.WRONG, f"its SHA-256 is {found}, not {wanted.sha256}")
     return Finding(wanted.name, State.READY)
 

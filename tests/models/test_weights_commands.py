@@ -243,3 +243,14 @@ def test_weights_go_where_the_settings_look_for_them(
     assert (tmp_path / folder / "tiny.pt").is_file()
     needed = answer["settings"].get("SEGUE_CLAP_WEIGHTS", setting)
     assert Path(needed).absolute() in (tmp_path / folder, tmp_path / folder / "tiny.pt")
+
+
+def test_verify_does_not_claim_what_it_cannot_know(run: Segue, tmp_path: Path) -> None:
+    run("models", "download", "tiny")
+    folder = tmp_path / "data" / "models" / "clap"
+    (folder / LOCK).unlink()
+    files = run.json("models", "verify", "tiny")["weights"][0]["files"]
+    assert all("no digest to compare with" in file["problem"] for file in files)
+    assert run("models", "download", "tiny").code == 0
+    files = run.json("models", "verify", "tiny")["weights"][0]["files"]
+    assert all(file["problem"] == "" for file in files)
