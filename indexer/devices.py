@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from indexer.child import start_child
 from indexer.encode import Worked, encode
 from indexer.steps import Step
 from retrieval.core.errors import SegueError
 from retrieval.encoders.protocol import AudioEncoder, MovableEncoder
-
-_PROGRAM = "import sys; from indexer.device_process import main; main(sys.argv[1:])"
 
 
 class DeviceLostError(Exception):
@@ -132,20 +129,10 @@ class ProcessDevice:
 
     def _start(self) -> Connection[Any, Any]:
         moved = [e.on(self.name) if isinstance(e, MovableEncoder) else e for e in self._encoders]
-        ours, theirs = multiprocessing.Pipe()
-        with theirs, self._lock:
+        with self._lock:
             if self._closed:
                 raise DeviceLostError("the run is over")
-            self._process = subprocess.Popen(  # noqa: S603 - our own module and a number
-                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=dict(os.environ) | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-                # Away from the terminal, so that Ctrl-C reaches the parent alone.
-                start_new_session=True,
-            )
+            self._process, ours = start_child("indexer.device_process", os.environ)
             self._connection = ours
         ours.send_bytes(pickle.dumps(moved))
         failure: SegueError | None = ours.recv()

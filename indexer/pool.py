@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any
 
+from indexer.child import start_child
 from indexer.worker import Failed, Reply, Setup, Task, pickled
 from retrieval.core.errors import InternalError
 
@@ -27,8 +26,6 @@ _ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
-# Imported rather than run as a module, so that both ends mean the same classes.
-_PROGRAM = "import sys; from indexer.worker import main; main(sys.argv[1:])"
 
 
 class WorkerPool:
@@ -120,18 +117,7 @@ class _Worker:
     """
 
     def __init__(self, setup: bytes) -> None:
-        ours, theirs = multiprocessing.Pipe()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module and a number
-                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_environment(os.environ),
-                # Away from the terminal, so that Ctrl-C reaches the parent alone.
-                start_new_session=True,
-            )
+        self._process, ours = start_child("indexer.worker", _environment(os.environ))
         self.connection: Connection[Any, Any] = ours
         self.started = False
         self.key: str | None = None
@@ -173,4 +159,4 @@ class _Worker:
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     # Decoders see hostile bytes; they get no tokens and no keys.
     kept = {name: value for name, value in ours.items() if not name.startswith("SEGUE_")}
-    return kept | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return kept | _ONE_THREAD

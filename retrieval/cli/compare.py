@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from retrieval.cli.bars import counting
 from retrieval.cli.failures import EXIT_FILES_FAILED
 from retrieval.cli.state import State, global_options, pass_state
 
@@ -83,7 +81,7 @@ def command(
     options = IndexOptions(max_duration=settings.max_duration)
     if workers is not None:
         options = replace(options, workers=workers)
-    with _progress(show=not (quiet or state.json)) as progress:
+    with counting("encoding", show=not (quiet or state.json)) as progress:
         result = compare(
             a, b, _encoders(a, b, settings), group=group, options=options, progress=progress
         )
@@ -147,17 +145,3 @@ def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pa
 def _number(score: float | None) -> str:
     text = "" if score is None else f"{score:.6f}"
     return "0.000000" if text == "-0.000000" else text
-
-
-@contextmanager
-def _progress(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
-    if not show or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress("encoding", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("encoding", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from retrieval.cli.bars import counting
 from retrieval.cli.state import State, global_options, pass_state
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def command(state: State, *, source: str | None, target: str, to_library: str | 
     try:
         destination = open_store_at(write, create=True)
         try:
-            with _progress(show=not state.json) as progress:
+            with counting("copying", show=not state.json) as progress:
                 copied = copy_library(origin, destination, progress)
             destination.optimize()
         finally:
@@ -87,17 +85,3 @@ def _place(state: State, given: str | None, library: str | None) -> Settings:
 def _where(settings: Settings) -> tuple[str, str]:
     place = settings.qdrant_url or str(settings.data_dir.absolute())
     return place.rstrip("/"), settings.library
-
-
-@contextmanager
-def _progress(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
-    if not show or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress("copying", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("copying", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from retrieval.cli.asking import read_filter
+from retrieval.cli.bars import counting
 from retrieval.cli.failures import EXIT_FILES_FAILED, EXIT_INTERRUPTED
 from retrieval.cli.state import State, global_options, pass_state
 
@@ -81,7 +80,7 @@ def command(
         raise click.UsageError("--segments needs --format parquet: a .npy file is one track")
     options = ExportOptions(spaces, read_filter(filter_text), overwrite)
     shown = not (quiet or state.json)
-    with open_library(state) as library, _progress(show=shown) as progress:
+    with open_library(state) as library, counting("exporting", show=shown) as progress:
         if kind == "parquet":
             return _table(
                 state, library, target, options, segments=segments, quiet=quiet, progress=progress
@@ -140,17 +139,3 @@ def _show(report: ExportReport, state: State, *, quiet: bool) -> None:
         lacking = report.without.get(space, 0)
         rest = f" ({lacking} tracks have no vector in it)" if lacking else ""
         click.echo(visible(f"{space}: {folder}{rest}"))
-
-
-@contextmanager
-def _progress(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
-    if not show or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress("exporting", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("exporting", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
