@@ -10,7 +10,7 @@ from tests.bench.measure import Table
 from tests.bench.random_weights import Clamp3Size, cached, write_clamp3
 
 ORIGINAL = "tests.bench.original_clamp3"
-WORKLOADS = (Workload(4, 30), Workload(1, 30), Workload(2, 180, 1), Workload(1, 180, 1))
+WORKLOADS = (Workload(4, 30, 2), Workload(1, 30), Workload(2, 180, 1))
 
 
 def weights() -> Path:
@@ -23,4 +23,4 @@ def run(*, folder: Path | None = None, workloads: Sequence[Workload] = WORKLOADS
     subject = Subject("clamp3", "CLAMP3", ORIGINAL, folder or weights())
     aims = "Aims: 2x on clips of 30 s, 1.4x on 180 s. "
     files = "Files as published, the score tower's optimizer state included."
-    return [compare(subject, workloads, (aims + files,))]
+    return [compare(subject, workloads, (aims + files,), lanes=2)]

@@ -28,6 +28,7 @@ def run(
             Subject("clap", f"CLAP, HTSAT-{name}", ORIGINAL, folder),
             workloads,
             ("Aim: 1.5x. Both read pytorch_model.bin without optimizer state.",),
+            lanes=3,
         )
         for name, folder in folders.items()
     ]

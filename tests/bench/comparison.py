@@ -55,8 +55,17 @@ class Workload:
 ORIGINAL, OURS, DEFAULTS = "original", "segue index", "with default spaces"
 
 
-def compare(subject: Subject, workloads: Sequence[Workload], remarks: Sequence[str]) -> Table:
-    """Processor seconds per minute of sound of both, model loads and all processes included."""
+def compare(
+    subject: Subject, workloads: Sequence[Workload], remarks: Sequence[str], *, lanes: int
+) -> Table:
+    """Processor seconds per minute of sound of both, model loads and all processes included.
+
+    Args:
+        subject: What to compare.
+        workloads: On how much sound.
+        remarks: First below the table.
+        lanes: Runs at once, so that together they take less than 8 GB.
+    """
     rows, laps = [], []
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -64,7 +73,7 @@ def compare(subject: Subject, workloads: Sequence[Workload], remarks: Sequence[s
         for number, workload in enumerate(workloads):
             music = write_clips(place / f"music{number}", workload.clips, workload.seconds)
             rounds = [
-                _round(subject, music, place, f"w{number}r{turn}")
+                _round(subject, music, place, f"w{number}r{turn}", lanes)
                 for turn in range(workload.rounds)
             ]
             rows.append(_row(workload, rounds, _closeness(subject, place, f"w{number}r0")))
@@ -106,10 +115,10 @@ def _row(
     )
 
 
-def _round(subject: Subject, music: Path, place: Path, name: str) -> dict[str, Spent]:
+def _round(subject: Subject, music: Path, place: Path, name: str, at_once: int) -> dict[str, Spent]:
     original = ["-m", subject.original, "embed", str(music)]
     original += [str(place / "npy" / name), str(subject.weights)]
-    with side_by_side(2) as lanes:
+    with side_by_side(at_once) as lanes:
         running = {
             ORIGINAL: lanes.submit(spend, original),
             OURS: lanes.submit(_index, subject, music, place, name),
