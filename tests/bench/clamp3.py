@@ -10,7 +10,7 @@ from tests.bench.measure import Table
 from tests.bench.random_weights import Clamp3Size, cached, write_clamp3
 
 ORIGINAL = "tests.bench.original_clamp3"
-WORKLOADS = (Workload(4, 30, 2), Workload(1, 30), Workload(2, 180, 1))
+WORKLOADS = (Workload(4, 30), Workload(1, 30), Workload(2, 180, 1))
 
 
 def weights() -> Path:

@@ -45,7 +45,7 @@ class Workload:
 
     clips: int
     seconds: float
-    rounds: int = 3
+    rounds: int = 2
 
     def __str__(self) -> str:
         clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"

@@ -21,14 +21,14 @@ from tests.bench import clamp3, clap
 from tests.bench.clips import write_clips
 from tests.bench.comparison import Subject
 from tests.bench.measure import Table, median, ms, times
-from tests.bench.processes import THREADS, Spent, segue, spend
+from tests.bench.processes import THREADS, Spent, segue, side_by_side, spend
 from tests.bench.random_weights import TEXTS, ClapSize
 
 CLIPS, SECONDS = 2, 10.0
 
 
 def run(
-    *, subjects: Sequence[Subject] | None = None, rounds: int = 3, queries: int = 40
+    *, subjects: Sequence[Subject] | None = None, rounds: int = 2, queries: int = 40
 ) -> list[Table]:
     """Time different queries to a small library, none of which was asked before."""
     subjects = subjects or (
@@ -47,12 +47,15 @@ def _compare(subject: Subject, rounds: int, texts: Sequence[str]) -> Table:
         segue("export", place / "npy", "--data", data, "--space", subject.space)
         original = ["-m", subject.original, "search", texts[0], str(place / "npy" / "features")]
         original += [str(place / "text.npy"), str(subject.weights)]
-        sides = {
-            "original, cold": _middle([spend(original) for _ in range(rounds)]),
-            "segue search, cold": _middle(
-                [_search(text, subject.settings, "--data", data) for text in texts[:rounds]]
-            ),
-        }
+        with side_by_side(2) as lanes:
+            theirs_cold = lanes.submit(lambda: [spend(original) for _ in range(rounds)])
+            ours_cold = lanes.submit(
+                lambda: [_search(one, subject.settings, "--data", data) for one in texts[:rounds]]
+            )
+            sides = {
+                "original, cold": _middle(theirs_cold.result()),
+                "segue search, cold": _middle(ours_cold.result()),
+            }
         settings = subject.settings | {"SEGUE_TEXT_CACHE": "0"} | dict.fromkeys(THREADS, "1")
         with ChildService(data, "music", settings) as service:
             for text in texts[:3]:
