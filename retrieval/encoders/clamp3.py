@@ -132,6 +132,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         from retrieval.encoders.clamp3_files import load_weights
         from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
         from retrieval.encoders.device import choose_compute
+        from retrieval.encoders.proofs import Proofs
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
         compute = choose_compute(self._device)
@@ -145,13 +146,16 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         audio = AudioTower(files, compute)
         text = TextTower(files, compute)
         tokenizer = load_tokenizer(files.tokenizer, rows=text.vocabulary)
+        space = _space(files)
         check_texts(
             files.path,
             lambda texts: text([tokenise(tokenizer, one) for one in texts]),
             vocabulary=text.vocabulary,
             limit=_SAME,
+            identity=space.revision,
+            proofs=Proofs(compute.graphs),
         )
-        return _space(files), Clamp3Model(mert, audio, text, tokenizer)
+        return space, Clamp3Model(mert, audio, text, tokenizer)
 
 
 def tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:

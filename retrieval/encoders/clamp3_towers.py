@@ -151,6 +151,7 @@ class _PiecewiseTower:
         identity: str,
         length: int,
         canaries: Sequence[NDArray[Any]],
+        rare: bool = False,
     ) -> None:
         self._length = length
         self.dim = int(module.projection.out_features)
@@ -162,6 +163,7 @@ class _PiecewiseTower:
             dim=self.dim,
             batch=batch_size(compute.device, cpu=16, accelerated=64),
             canaries=canaries,
+            rare=rare,
         )
 
     def _encode(self, sequences: Sequence[NDArray[Any]]) -> Rows:
@@ -202,6 +204,8 @@ class AudioTower(_PiecewiseTower):
             identity=f"rows:{weights.digest}",
             length=sizes.audio_length,
             canaries=[canary_noise(2, 5, width), canary_noise(1, sizes.audio_length, width)],
+            # A twentieth of a second for each track; another runtime would take one to prepare.
+            rare=True,
         )
 
     def __call__(self, tracks: Sequence[Rows]) -> Rows:

@@ -93,18 +93,23 @@ class ClapEncoder(ModelEncoder[ClapModel]):
         from retrieval.encoders.clap_files import load_weights
         from retrieval.encoders.clap_towers import ClapTowers
         from retrieval.encoders.device import choose_compute
+        from retrieval.encoders.proofs import Proofs
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
         files = load_weights(self._source, sha256=self._sha256)
-        towers = ClapTowers(files, choose_compute(self._device))
+        compute = choose_compute(self._device)
+        towers = ClapTowers(files, compute)
+        space = _space(files, towers.dim)
         tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=LONGEST_TEXT)
         check_texts(
             files.path,
             lambda texts: towers.read([_tokenise(tokenizer, one) for one in texts]),
             vocabulary=towers.vocabulary,
             limit=COLLAPSED,
+            identity=space.revision,
+            proofs=Proofs(compute.graphs),
         )
-        return _space(files, towers.dim), ClapModel(towers, tokenizer)
+        return space, ClapModel(towers, tokenizer)
 
 
 def _tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:

@@ -88,11 +88,13 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
         from retrieval.encoders.clap_files import load_checkpoint
         from retrieval.encoders.device import batch_size, choose_compute
         from retrieval.encoders.laion_package import LaionModel, package_version
+        from retrieval.encoders.proofs import Proofs
         from retrieval.encoders.text_checks import check_texts, load_tokenizer
 
         package = package_version()  # Before gigabytes are read in vain.
         files = load_checkpoint(self._source, sha256=self._sha256)
-        device = choose_compute(self._device).device
+        compute = choose_compute(self._device)
+        device = compute.device
         rows = int(files.arguments["text_config"]["vocab_size"])
         model = LaionModel(
             files.path,
@@ -103,7 +105,6 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
             windows=batch_size(device, cpu=1, accelerated=32),
             texts=batch_size(device, cpu=16, accelerated=64),
         )
-        check_texts(files.path, model.read, vocabulary=rows, limit=COLLAPSED)
         method = (
             _METHOD,
             package,
@@ -120,5 +121,13 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
             revision=f"laion-clap-{digest[:16]}",
             query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
             levels=frozenset({Level.TRACK, Level.SEGMENT}),
+        )
+        check_texts(
+            files.path,
+            model.read,
+            vocabulary=rows,
+            limit=COLLAPSED,
+            identity=space.revision,
+            proofs=Proofs(compute.graphs),
         )
         return space, model

@@ -6,14 +6,17 @@ canary inputs; if not, a warning says so and the network runs as the reference d
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +25,10 @@ from numpy.typing import NDArray
 from retrieval.encoders.batching import Batches, is_out_of_memory, out_of_memory
 from retrieval.encoders.canaries import CLOSE, SAME, SAME_DIRECTION, agreement
 from retrieval.encoders.device import Compute
+from retrieval.encoders.proofs import Proofs
+
+if TYPE_CHECKING:
+    from retrieval.encoders.onnx_runtime import Session
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +61,7 @@ class Network:
         canaries: Sequence[NDArray[Any]],
         front: Callable[[torch.Tensor], torch.Tensor] | None = None,
         windows: bool = False,
+        rare: bool = False,
     ) -> None:
         """Compute nothing yet.
 
@@ -68,10 +76,14 @@ class Network:
             front: Applied to every batch first, on the device, always in single precision.
             windows: The inputs are windows of sound: half precision will do where it is faster,
                 and on ONNX Runtime each goes through in a thread of its own, several at once.
+            rare: Too little goes through to be worth preparing another runtime.
         """
         self._module: torch.nn.Module | None = module
-        self._compute, self._name, self._identity = compute, name, identity
-        self._canaries, self._front, self._windows = canaries, front, windows
+        self._compute, self._name = compute, name
+        # Neither a graph nor a proof outlives the code that it was made of.
+        self._identity = f"{identity}:{_code(module)}"
+        self._canaries, self._front, self._windows, self._rare = canaries, front, windows, rare
+        self._proofs = Proofs(compute.graphs)
         self._batches: Batches[torch.Tensor] = Batches(batch, name=name)
         self._executor: ThreadPoolExecutor | None = None
         self._lock = Lock()
@@ -140,23 +152,34 @@ class Network:
             if self._holds(expected, half, str(dtype), cosine=CLOSE, level=level):
                 self.dtype, self._single = dtype, single
                 return half
-        if self._compute.wants_onnx():
-            session = self._session()
-            expected = (expected or self._try(single)) if session is not None else []
-            if session is not None and self._holds(
-                expected, session, "ONNX Runtime", cosine=SAME_DIRECTION, absolute=SAME
-            ):
-                self.runtime, self._module = "onnx", None
-                if self._lanes() > 1:
-                    self._executor = ThreadPoolExecutor(self._lanes(), self._name)
-                return session
+        session = self._session() if self._compute.wants_onnx() and not self._rare else None
+        if session is not None and self._is_exact(session, single, expected):
+            self.runtime, self._module = "onnx", None
+            if self._lanes() > 1:
+                self._executor = ThreadPoolExecutor(self._lanes(), self._name)
+            return lambda batch: torch.from_numpy(session(batch.numpy()))
         return single
+
+    def _is_exact(self, session: Session, single: Forward, expected: list[torch.Tensor]) -> bool:
+        claim = ("onnx", self._identity, session.digest, SAME_DIRECTION, SAME)
+        if self._proofs.holds(*claim):
+            return True
+        holds = self._holds(
+            expected or self._try(single),
+            lambda batch: torch.from_numpy(session(batch.numpy())),
+            "ONNX Runtime",
+            cosine=SAME_DIRECTION,
+            absolute=SAME,
+        )
+        if holds:
+            self._proofs.keep(*claim)
+        return holds
 
     def _lanes(self) -> int:
         """Batches that go through at once on ONNX Runtime."""
         return min(self._compute.threads, _LANES) if self._windows else 1
 
-    def _session(self) -> Forward | None:
+    def _session(self) -> Session | None:
         if find_spec("onnxruntime") is None or find_spec("onnx") is None:
             level = logging.WARNING if self._compute.runtime == "onnx" else logging.DEBUG
             log.log(level, "%s: no ONNX Runtime; pip install 'segue[onnx]'", self._name)
@@ -166,7 +189,7 @@ class Network:
         try:
             from retrieval.encoders.onnx_runtime import open_session
 
-            session = open_session(
+            return open_session(
                 self._module,
                 example if self._front is None else self._front(example),
                 identity=self._identity,
@@ -179,7 +202,6 @@ class Network:
         except Exception as error:
             log.warning("%s: not on ONNX Runtime, but on PyTorch: %s", self._name, error)
             return None
-        return lambda batch: torch.from_numpy(session(batch.numpy()))
 
     def _try(self, forward: Forward) -> list[torch.Tensor]:
         return [self._batch(canary, forward).cpu() for canary in self._canaries]
@@ -212,6 +234,11 @@ class Network:
             *(self._name, what, nearest, farthest),
         )
         return False
+
+
+def _code(module: torch.nn.Module) -> str:
+    source = inspect.getsource(sys.modules[type(module).__module__])
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _rows(

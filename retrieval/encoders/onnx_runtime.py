@@ -35,7 +35,11 @@ _INPUT, _OUTPUT = "input", "output"
 
 
 class Session:
-    """One network: a batch of inputs to rows of float32; safe to call from several threads."""
+    """One network: a batch of inputs to rows of float32; safe to call from several threads.
+
+    Attributes:
+        digest: Of the graph, without the weights.
+    """
 
     def __init__(self, graph: bytes, tensors: Mapping[str, torch.Tensor], *, threads: int) -> None:
         """Prepare the network to run.
@@ -48,6 +52,7 @@ class Session:
         Raises:
             Exception: Of ONNX Runtime's, without a common class, if the graph is damaged.
         """
+        self.digest = hashlib.sha256(graph).hexdigest()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.encoders.checkpoints import invalid
+from retrieval.encoders.proofs import Proofs
 
 CANARIES = (
     "a fast classical piano piece",
@@ -63,19 +64,30 @@ def load_tokenizer(path: Path, *, rows: int, longest: int | None = None) -> Any:
     return tokenizer
 
 
-def check_texts(weights: Path, encode: TextPath, *, vocabulary: int, limit: float) -> None:
-    """See that a text tower tells the canaries apart.
+def check_texts(
+    weights: Path,
+    encode: TextPath,
+    *,
+    vocabulary: int,
+    limit: float,
+    identity: str,
+    proofs: Proofs,
+) -> None:
+    """See, once for each model, that a text tower tells the canaries apart.
 
     Args:
         weights: Named in the error.
         encode: Texts to vectors (n, dim).
         vocabulary: Tokens of the model; below ``REAL_VOCABULARY`` nothing is checked.
         limit: Cosine that no two of the canaries may reach.
+        identity: Of the tower and its tokenizer.
+        proofs: Where it is remembered that they do.
 
     Raises:
         PreconditionError: MODEL_INVALID if two texts are closer, or a vector is zero or not finite.
     """
-    if vocabulary < REAL_VOCABULARY:
+    claim = ("texts", identity, CANARIES, limit)
+    if vocabulary < REAL_VOCABULARY or proofs.holds(*claim):
         return
     wide = encode(CANARIES).astype(np.float64)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
@@ -89,3 +101,4 @@ def check_texts(weights: Path, encode: TextPath, *, vocabulary: int, limit: floa
             f"its text tower has collapsed: different texts have a cosine of {closest:.4f} "
             f"(below {limit:g} is sound); use another checkpoint",
         )
+    proofs.keep(*claim)

@@ -30,6 +30,9 @@ class OwnLibrary(LocalLibrary):
             text_cache=settings.text_cache,
         )
         self._decoder.start()
+        for encoder in encoders.text():
+            # Networks are made ready at their first call, which no caller should wait for.
+            encoder.forward_text([encoder.prepare_text("music")])
 
     def close(self) -> None:
         """Close the store and end the decoders."""

@@ -48,7 +48,7 @@ OF_THE_MODELS_EXTRA = [
     for name in (
         *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
         *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
-        *("canaries", "network", "onnx_runtime"),
+        *("canaries", "network", "onnx_runtime", "proofs"),
     )
 ]
 
