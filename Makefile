@@ -14,7 +14,7 @@ FIND_PYTHON = for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$(( n < 8 ? n : 8 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-laion bench lint format proto constraints clean
+.PHONY: help demo test test-slow test-laion bench train-ear lint format proto constraints clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
@@ -62,6 +62,11 @@ format: $(VENV)/.installed-dev ## put the code in its standard form
 	$(RUFF) check --fix .
 	$(RUFF) format .
 
+train-ear: $(VENV)/.installed-train ## render music and train the built-in ear on it (hours)
+	$(BIN)/python -m indexer.training render .ear
+	$(BIN)/python -m indexer.training train .ear .ear/ear.pt
+	$(BIN)/python -m indexer.training evaluate .ear .ear/ear.pt
+
 proto: $(VENV)/.installed-dev ## regenerate the protobuf code
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --grpc_python_out=. --pyi_out=. \
 		protos/retrieval/api/v1/*.proto
@@ -70,4 +75,4 @@ constraints: $(VENV)/.installed-dev ## pin the newest versions that fit pyprojec
 	$(BIN)/python .ci/constraints.py
 
 clean: ## remove what make created
-	rm -rf $(VENV) $(LAION) $(VENV)*.lock .demo build dist *.egg-info .*_cache .hypothesis
+	rm -rf $(VENV) $(LAION) $(VENV)*.lock .demo .ear build dist *.egg-info .*_cache .hypothesis

@@ -1,0 +1,91 @@
+"""``python -m indexer.training``: render, train and evaluate the ear."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def main() -> None:
+    """Render, train and evaluate the built-in ear."""
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--train", "count", default=160, show_default=True, help="Shards to train on.")
+@click.option("--others", default=5, show_default=True, help="Shards of every other split.")
+@click.option("--workers", default=os.cpu_count() or 1, show_default="cores", help="Processes.")
+def render(folder: Path, count: int, others: int, workers: int) -> None:
+    """Render what is missing of the shards into FOLDER."""
+    from indexer.training.dataset import SPLITS, write_shard
+
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [(s, n) for s in SPLITS for n in range(count if s == "train" else others)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for job in [pool.submit(write_shard, folder, SPLITS[s], n) for s, n in wanted]:
+            click.echo(job.result())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("checkpoint", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--minutes", default=60.0, show_default=True, help="Stop after so long.")
+def train(folder: Path, checkpoint: Path, minutes: float) -> None:
+    """Train on the shards of FOLDER and write CHECKPOINT."""
+    from indexer.training.train import Losses, Recipe, Trainer, load
+
+    data = load(folder, sorted(path.stem for path in folder.glob("train-*.jsonl")))
+    trainer = Trainer(data, Recipe())
+
+    def told(step: int, losses: Losses) -> None:
+        if step % 100 == 0:
+            click.echo(f"{step}: {losses}")
+        if step % 1_000 == 0:
+            trainer.save(checkpoint)
+
+    trainer.run(minutes=minutes, told=told)
+    trainer.save(checkpoint)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--recordings", type=click.Path(file_okay=False, path_type=Path))
+def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
+    """Measure CHECKPOINT on the held-out shards of FOLDER, and on recordings."""
+    import torch
+
+    from indexer.training import evaluate as measure
+    from indexer.training.dataset import read_shard
+    from indexer.training.export import fold_audio, fold_text
+    from retrieval.encoders.ear_tokens import tokens
+    from retrieval.encoders.ear_towers import EarAudio, EarText
+
+    state = torch.load(checkpoint, weights_only=True)
+    ear, text = EarAudio(fold_audio(state["audio"])), EarText(fold_text(state["text"]))
+
+    def read(query: str) -> measure.Array:
+        return text(tokens(query, state["words"]))
+
+    for split in ("test", "foreign"):
+        names = sorted(path.stem for path in folder.glob(f"{split}-*.jsonl"))
+        heard = measure.hear([read_shard(folder, name) for name in names], ear)
+        for found in (
+            measure.captions_to_sound(heard, read),
+            measure.zero_shot(heard, read),
+            measure.sound_to_sound(heard),
+            measure.negation(heard, read),
+        ):
+            click.echo(f"{split}: { {name: round(value, 3) for name, value in found.items()} }")
+    if recordings is not None:
+        for query, answer in measure.recordings(recordings, ear, read).items():
+            click.echo(f"{query}: {answer}")
+
+
+if __name__ == "__main__":
+    main()
