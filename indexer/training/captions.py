@@ -29,188 +29,157 @@ class Caption:
     denied: tuple[int, ...]
 
 
+class _Draft:
+    """A caption of a window while it is being written: what is true, and what was said of it."""
+
+    def __init__(
+        self, words: Lexicon, values: NDArray[np.float32], rng: np.random.Generator
+    ) -> None:
+        self.words, self.rng = words, rng
+        self.true = [NAMES[i] for i in np.flatnonzero(values == 1.0) if NAMES[i] in words.forms]
+        self.false = [NAMES[i] for i in np.flatnonzero(values == 0.0) if NAMES[i] in words.forms]
+        self.claims: list[str] = []
+        self.denials: list[str] = []
+
+    def pick(self, form: str, count: int) -> list[str]:
+        """Words of one form for true attributes that were not said yet."""
+        forms = self.words.forms
+        fitting = [n for n in self.true if form in forms[n] and n != "music"]
+        return self._said(fitting, form, count)
+
+    def nouns(self, count: int, *, wide: float = 0.6) -> list[str]:
+        """Things that sound: the instruments, at times among what they belong to (``wide``)."""
+        exact = [n for n in self.true if n.startswith(("instrument ", "sound "))]
+        kinds = [
+            n for n in self.true if n.startswith(("family ", "kind ")) or n in {"drums", "voice"}
+        ]
+        pool = exact + kinds if self.rng.random() < wide else exact or kinds
+        return self._said(pool, "noun", count)
+
+    def denial(self) -> str:
+        """A phrase that denies what is false; empty if nothing is."""
+        names = {"drums", "voice", "kind piano", "kind guitar", "sound speech"}
+        common = [n for n in self.false if n in names or n.startswith("family ")]
+        sounding = [n for n in self.false if n.startswith(("instrument ", "kind ", "sound "))]
+        moods = [n for n in self.false if "adj" in self.words.forms[n]]
+        pick = self.rng.random()
+        pool = common if pick < 0.6 else sounding if pick < 0.8 else moods
+        if not pool:
+            return ""
+        name = pool[int(self.rng.integers(len(pool)))]
+        self.denials.append(name)
+        form = "noun" if "noun" in self.words.forms[name] else "adj"
+        word = str(self.rng.choice(self.words.forms[name][form]))
+        for article in ("a ", "an ", "the "):
+            word = word.removeprefix(article)
+        return str(self.rng.choice(self.words.negation[form])).format(word)
+
+    def caption(self, text: str) -> Caption:
+        """The caption, with all that was said in it."""
+        return Caption(
+            " ".join(text.split()),
+            tuple(sorted({PLACE[name] for name in self.claims})),
+            tuple(sorted({PLACE[name] for name in self.denials})),
+        )
+
+    def _said(self, pool: Sequence[str], form: str, count: int) -> list[str]:
+        left = [name for name in pool if name not in self.claims]
+        names = [left[int(place)] for place in self.rng.permutation(len(left))[:count]]
+        self.claims.extend(names)
+        return [str(self.rng.choice(self.words.forms[name][form])) for name in names]
+
+
 class Captioner:
     """Writes captions, most of them in English."""
 
     def __init__(self) -> None:
         self._lexicon = lexicon("en")
-        self._words = self._lexicon.forms
 
     def write(self, values: NDArray[np.float32], rng: np.random.Generator) -> Caption:
         """One caption that is true of a window with these attributes."""
         language = str(rng.choice(LANGUAGES, p=_SHARES))
         if language != "en":
             return foreign(lexicon(language), values, rng)
-        true = [NAMES[i] for i in np.flatnonzero(values == 1.0) if NAMES[i] in self._words]
-        false = [NAMES[i] for i in np.flatnonzero(values == 0.0) if NAMES[i] in self._words]
-        kind = str(rng.choice(["full", "tags", "short", "single"], p=[0.4, 0.17, 0.3, 0.13]))
-        make = {
-            "full": self._full,
-            "tags": self._tags,
-            "short": self._short,
-            "single": self._single,
-        }[kind]
-        claims: list[str] = []
-        denials: list[str] = []
-        text = make(true, false, claims, denials, rng)
+        kinds = (self._full, self._tags, self._short, self._single)
+        make = kinds[int(rng.choice(len(kinds), p=[0.4, 0.17, 0.3, 0.13]))]
+        draft = _Draft(self._lexicon, values, rng)
+        text = make(draft)
         if rng.random() < 0.08:
             text = f"{rng.choice(self._lexicon.filler)} {text}"
         if rng.random() < 0.3:
             text = _cased(text, rng)
-        return Caption(
-            " ".join(text.split()),
-            tuple(sorted({PLACE[name] for name in claims})),
-            tuple(sorted({PLACE[name] for name in denials})),
-        )
+        return draft.caption(text)
 
     def full(self, values: NDArray[np.float32], rng: np.random.Generator) -> Caption:
         """A caption that says much of what is true of a window, and nothing that is not so."""
-        true = [NAMES[i] for i in np.flatnonzero(values == 1.0) if NAMES[i] in self._words]
-        claims: list[str] = []
-        adjectives = self._pick(true, "adj", 3, claims, rng)
-        pieces = self._pick(true, "piece", 1, claims, rng) or ["music"]
-        exact = [name for name in true if name.startswith(("instrument ", "sound "))]
-        nouns = self._nouns(exact or true, 6, claims, rng)
-        says = self._pick(true, "say", 2, claims, rng)
-        text = f"{_join(adjectives, ', ')} {pieces[0]} with {_listed(nouns, rng)}"
-        text = ", ".join([text, *says])
-        return Caption(text, tuple(sorted({PLACE[name] for name in claims})), ())
+        draft = _Draft(self._lexicon, values, rng)
+        adjectives = draft.pick("adj", 3)
+        pieces = draft.pick("piece", 1) or ["music"]
+        nouns = draft.nouns(6, wide=0.0)
+        text = f"{', '.join(adjectives)} {pieces[0]} with {_listed(nouns, rng)}"
+        return draft.caption(", ".join([text, *draft.pick("say", 2)]))
 
-    def _full(
-        self,
-        true: list[str],
-        false: list[str],
-        claims: list[str],
-        denials: list[str],
-        rng: np.random.Generator,
-    ) -> str:
-        adjectives = self._pick(true, "adj", int(rng.integers(0, 4)), claims, rng)
-        pieces = self._pick(true, "piece", 1 if rng.random() < 0.75 else 0, claims, rng)
+    def _full(self, draft: _Draft) -> str:
+        rng = draft.rng
+        adjectives = draft.pick("adj", int(rng.integers(0, 4)))
+        pieces = draft.pick("piece", 1 if rng.random() < 0.75 else 0)
         piece = pieces[0] if pieces else str(rng.choice(self._lexicon.piece))
-        nouns = self._nouns(true, int(rng.integers(1, 6)), claims, rng)
-        says = self._pick(true, "say", int(rng.choice([0, 0, 1, 2])), claims, rng)
-        out = f"{_join(adjectives, ', ' if rng.random() < 0.5 else ' ')} {piece}"
+        nouns = draft.nouns(int(rng.integers(1, 6)))
+        says = draft.pick("say", int(rng.choice([0, 0, 1, 2])))
+        out = f"{(', ' if rng.random() < 0.5 else ' ').join(adjectives)} {piece}"
         if nouns:
             link = str(rng.choice(["with", "for", "played by", "featuring", "on", ":", "of"]))
             out += f" {link} {_listed(nouns, rng)}"
         for clause in says:
             out += f"{',' if rng.random() < 0.5 else ''} {clause}"
         if rng.random() < 0.25:
-            out += f"{',' if rng.random() < 0.5 else ''} {self._denial(false, denials, rng)}"
+            out += f"{',' if rng.random() < 0.5 else ''} {draft.denial()}"
         return out
 
-    def _tags(
-        self,
-        true: list[str],
-        false: list[str],
-        claims: list[str],
-        denials: list[str],
-        rng: np.random.Generator,
-    ) -> str:
+    def _tags(self, draft: _Draft) -> str:
+        rng = draft.rng
         parts = [
-            *self._pick(true, "adj", int(rng.integers(0, 4)), claims, rng),
-            *self._pick(true, "piece", int(rng.integers(0, 2)), claims, rng),
-            *self._nouns(true, int(rng.integers(1, 5)), claims, rng),
-            *self._pick(true, "say", int(rng.integers(0, 2)), claims, rng),
+            *draft.pick("adj", int(rng.integers(0, 4))),
+            *draft.pick("piece", int(rng.integers(0, 2))),
+            *draft.nouns(int(rng.integers(1, 5))),
+            *draft.pick("say", int(rng.integers(0, 2))),
         ]
         rng.shuffle(parts)
         if rng.random() < 0.2:
-            parts.append(self._denial(false, denials, rng))
+            parts.append(draft.denial())
         return (", " if rng.random() < 0.8 else " ").join(parts)
 
-    def _short(
-        self,
-        true: list[str],
-        false: list[str],
-        claims: list[str],
-        denials: list[str],
-        rng: np.random.Generator,
-    ) -> str:
+    def _short(self, draft: _Draft) -> str:
+        rng = draft.rng
         shape = rng.random()
         if shape < 0.3:
-            nouns = self._nouns(true, 1, claims, rng)
-            if "solo" in true and rng.random() < 0.5:
-                claims.append("solo")
+            nouns = draft.nouns(1)
+            if "solo" in draft.true and rng.random() < 0.5:
+                draft.claims.append("solo")
                 word = nouns[0] if nouns else ""
                 return f"solo {word}" if rng.random() < 0.7 else f"{word} solo"
-            return " ".join([*self._pick(true, "adj", 1, claims, rng), *nouns])
+            return " ".join([*draft.pick("adj", 1), *nouns])
         if shape < 0.5:
-            pieces = self._pick(true, "piece", 1, claims, rng)
+            pieces = draft.pick("piece", 1)
             word = pieces[0] if pieces else str(rng.choice(self._lexicon.piece))
-            return f"{word} with {_listed(self._nouns(true, 2, claims, rng), rng)}"
+            return f"{word} with {_listed(draft.nouns(2), rng)}"
         if shape < 0.7:
             word = str(rng.choice(self._lexicon.piece))
-            return f"{_join(self._pick(true, 'adj', 2, claims, rng), ' ')} {word}"
+            return f"{' '.join(draft.pick('adj', 2))} {word}"
         head = [
-            *self._pick(true, "adj", int(rng.integers(0, 2)), claims, rng),
-            *self._nouns(true, 1, claims, rng),
+            *draft.pick("adj", int(rng.integers(0, 2))),
+            *draft.nouns(1),
         ]
         comma = "," if rng.random() < 0.5 else ""
-        return f"{' '.join(head)}{comma} {self._denial(false, denials, rng)}"
+        return f"{' '.join(head)}{comma} {draft.denial()}"
 
-    def _single(
-        self,
-        true: list[str],
-        false: list[str],
-        claims: list[str],
-        denials: list[str],
-        rng: np.random.Generator,
-    ) -> str:
+    def _single(self, draft: _Draft) -> str:
+        rng = draft.rng
         if rng.random() < 0.15:
-            return self._denial(false, denials, rng)
+            return draft.denial()
         form = str(rng.choice(["adj", "noun", "noun", "piece", "say"]))
-        found = (
-            self._nouns(true, 1, claims, rng)
-            if form == "noun"
-            else self._pick(true, form, 1, claims, rng)
-        )
-        return found[0] if found else " ".join(self._nouns(true, 1, claims, rng))
-
-    def _pick(
-        self, true: list[str], form: str, count: int, claims: list[str], rng: np.random.Generator
-    ) -> list[str]:
-        fitting = [n for n in true if form in self._words[n] and n not in claims and n != "music"]
-        chosen = rng.permutation(len(fitting))[:count]
-        names = [fitting[int(place)] for place in chosen]
-        claims.extend(names)
-        return [str(rng.choice(self._words[name][form])) for name in names]
-
-    def _nouns(
-        self, true: list[str], count: int, claims: list[str], rng: np.random.Generator
-    ) -> list[str]:
-        """Things that sound: mostly the instruments themselves, sometimes what they belong to."""
-        exact = [n for n in true if n.startswith("instrument ") or n.startswith("sound ")]
-        wide = [n for n in true if n.startswith(("family ", "kind ")) or n in {"drums", "voice"}]
-        pool = exact + wide if rng.random() < 0.6 else exact or wide
-        pool = [name for name in pool if name not in claims]
-        chosen = [pool[int(place)] for place in rng.permutation(len(pool))[:count]]
-        claims.extend(chosen)
-        return [str(rng.choice(self._words[name]["noun"])) for name in chosen]
-
-    def _denial(self, false: list[str], denials: list[str], rng: np.random.Generator) -> str:
-        common = [
-            n
-            for n in false
-            if n in {"drums", "voice", "family piano", "kind piano", "kind guitar", "sound speech"}
-            or n.startswith("family ")
-        ]
-        sounding = [n for n in false if n.startswith(("instrument ", "kind ", "sound "))]
-        moods = [n for n in false if "adj" in self._words[n]]
-        pick = rng.random()
-        pool = common if pick < 0.6 else sounding if pick < 0.8 else moods
-        if not pool:
-            return ""
-        name = pool[int(rng.integers(len(pool)))]
-        denials.append(name)
-        form = "noun" if "noun" in self._words[name] else "adj"
-        word = str(rng.choice(self._words[name][form]))
-        for article in ("a ", "an ", "the "):
-            word = word.removeprefix(article)
-        return str(rng.choice(self._lexicon.negation[form])).format(word)
-
-
-def _join(words: Sequence[str], link: str) -> str:
-    return link.join(words)
+        found = draft.nouns(1) if form == "noun" else draft.pick(form, 1)
+        return found[0] if found else " ".join(draft.nouns(1))
 
 
 def _listed(words: Sequence[str], rng: np.random.Generator) -> str:
@@ -229,19 +198,10 @@ def _cased(text: str, rng: np.random.Generator) -> str:
 
 def foreign(words: Lexicon, values: NDArray[np.float32], rng: np.random.Generator) -> Caption:
     """A plain caption in another language than English."""
-    true = [NAMES[i] for i in np.flatnonzero(values == 1.0) if NAMES[i] in words.forms]
-    false = [NAMES[i] for i in np.flatnonzero(values == 0.0) if NAMES[i] in words.forms]
-    claims: list[str] = []
-
-    def some(form: str, count: int) -> list[str]:
-        fitting = [name for name in true if form in words.forms[name] and name not in claims]
-        chosen = [fitting[int(place)] for place in rng.permutation(len(fitting))[:count]]
-        claims.extend(chosen)
-        return [str(rng.choice(words.forms[name][form])) for name in chosen]
-
-    adjectives = some("adj", int(rng.integers(0, 3)))
-    nouns = some("noun", int(rng.integers(0 if adjectives else 1, 4)))
-    pieces = some("piece", int(rng.random() < 0.4))
+    draft = _Draft(words, values, rng)
+    adjectives = draft.pick("adj", int(rng.integers(0, 3)))
+    nouns = draft.pick("noun", int(rng.integers(0 if adjectives else 1, 4)))
+    pieces = draft.pick("piece", int(rng.random() < 0.4))
     if not pieces and (rng.random() < 0.5 or not nouns):
         pieces = [str(rng.choice(words.piece))]
     space = "" if words.order == "none" and rng.random() < 0.6 else " "
@@ -249,20 +209,8 @@ def foreign(words: Lexicon, values: NDArray[np.float32], rng: np.random.Generato
     both = words.both if rng.random() < 0.5 else ", "
     link = str(rng.choice(words.link)) if pieces and nouns else ""
     parts = [*head, link, both.join(nouns)]
-    denied: list[str] = []
-    if rng.random() < 0.3 and false:
-        common = [n for n in false if n in {"drums", "voice"} or n.startswith(("kind ", "family "))]
-        pool = common if common and rng.random() < 0.7 else false
-        name = pool[int(rng.integers(len(pool)))]
-        form = next((f for f in ("noun", "adj") if f in words.forms[name]), None)
-        if form is not None:
-            pattern = str(rng.choice(words.negation[form]))
-            parts.append(pattern.format(rng.choice(words.forms[name][form])))
-            denied.append(name)
+    if rng.random() < 0.3:
+        parts.append(draft.denial())
     if rng.random() < 0.1:
         parts.insert(0, str(rng.choice(words.filler)))
-    return Caption(
-        space.join(part for part in parts if part),
-        tuple(sorted({PLACE[name] for name in claims})),
-        tuple(sorted({PLACE[name] for name in denied})),
-    )
+    return draft.caption(space.join(part for part in parts if part))
