@@ -61,8 +61,8 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
     import torch
 
     from indexer.training import evaluate as measure
-    from indexer.training.dataset import read_shard
     from indexer.training.export import fold_audio, fold_text
+    from indexer.training.shards import read_shard
     from retrieval.encoders.ear_tokens import tokens
     from retrieval.encoders.ear_towers import EarAudio, EarText
 

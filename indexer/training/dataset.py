@@ -1,8 +1,4 @@
-"""Shards of windows with their truth: rendered once, read many times.
-
-A shard is one folder's ``NAME.npz`` (``mel`` and ``pitch``, uint8, as ``ear_frontend.listen``) and
-``NAME.jsonl`` (one ``Truth`` a line). A shard follows from its split and number alone.
-"""
+"""Windows with their truth, rendered to shards that follow from split and number alone."""
 
 from __future__ import annotations
 
@@ -63,27 +59,6 @@ SPLITS = {
     )
 }
 """``foreign`` is played on the soundfont that no other split has."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shard:
-    """Windows in memory: ``mel`` (n, bands, frames), ``pitch`` (n, bins, frames), their truths."""
-
-    mel: NDArray[np.uint8]
-    pitch: NDArray[np.uint8]
-    truths: tuple[Truth, ...]
-
-
-def read_shard(folder: Path, name: str) -> Shard:
-    """A shard that ``write_shard`` wrote.
-
-    Raises:
-        FileNotFoundError: If it was not.
-    """
-    with np.load(folder / f"{name}.npz") as arrays:
-        mel, pitch = arrays["mel"], arrays["pitch"]
-    lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return Shard(mel, pitch, tuple(Truth.from_dict(json.loads(line)) for line in lines))
 
 
 def write_shard(folder: Path, split: Split, number: int) -> str:

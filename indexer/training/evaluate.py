@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from indexer.training.attributes import NAMES, PLACE, decide
 from indexer.training.captions import Captioner
-from indexer.training.dataset import Shard
 from indexer.training.palette import FAMILIES
+from indexer.training.shards import Shard
 from retrieval.encoders.ear_frontend import SAMPLE_RATE, SECONDS, Heard, listen
 from retrieval.encoders.ear_towers import EarAudio, Impression
 

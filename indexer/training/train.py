@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from indexer.training.attributes import NAMES, UNDECIDED, decide
 from indexer.training.captions import Caption, Captioner
-from indexer.training.dataset import read_shard
 from indexer.training.lexicon import LANGUAGES, lexicon
 from indexer.training.model import AudioTower, TextTower
+from indexer.training.shards import read_shard
 from retrieval.encoders.ear_tokens import Token, split, tokens
 
 

@@ -11,6 +11,7 @@ import pytest
 from indexer.training.augment import augment, round_trip
 from indexer.training.nonmusic import RATE, SOUNDS
 from indexer.training.parts import Played
+from indexer.training.shards import read_shard
 from indexer.training.singing import sing
 
 
@@ -66,7 +67,7 @@ def test_a_shard_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(dataset, "SONGS", 1)
     monkeypatch.setattr(dataset, "STRAY", 2)
     name = dataset.write_shard(tmp_path, dataset.SPLITS["train"], 0)
-    shard = dataset.read_shard(tmp_path, name)
+    shard = read_shard(tmp_path, name)
     assert len(shard.mel) == len(shard.pitch) == len(shard.truths) == dataset.WINDOWS + 2
     assert len({truth.song for truth in shard.truths}) == 3
     written = (tmp_path / f"{name}.npz").stat().st_mtime_ns
