@@ -7,12 +7,15 @@
     │   │                      INVALID_VECTOR, INVALID_FIELD, INVALID_PAGE_TOKEN,
     │   │                      INVALID_SETTING, INVALID_METADATA, INVALID_LABELS,
     │   │                      FEATURES_UNREADABLE
-    │   └── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
-    │                          AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
-    │                          AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT
+    │   ├── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
+    │   │                      AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
+    │   │                      AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT
+    │   └── VideoError         INVALID_ARGUMENT: VIDEO_UNSUPPORTED, VIDEO_UNREADABLE,
+    │                          VIDEO_EMPTY, VIDEO_NO_PICTURE, VIDEO_TOO_LONG, VIDEO_TOO_LARGE,
+    │                          VIDEO_DECODE_TIMEOUT
     ├── NotFoundError          NOT_FOUND: TRACK_NOT_FOUND, SEGMENT_NOT_FOUND, HUB_NOT_FOUND
     ├── PreconditionError      FAILED_PRECONDITION: SPACE_UNAVAILABLE, REVISION_MISMATCH,
-    │                          LIBRARY_MISSING, MODEL_MISSING, MODEL_INVALID,
+    │                          FEATURE_SET_MISMATCH, LIBRARY_MISSING, MODEL_MISSING, MODEL_INVALID,
     │                          FIELD_TYPE_CONFLICT, TARGET_NOT_EMPTY, UNIMPLEMENTED,
     │                          TOO_FEW_TRACKS, LICENCE_NOT_ACCEPTED, FOLDER_NOT_WRITABLE
     ├── StoreError             UNAVAILABLE: STORE_LOCKED, STORE_UNAVAILABLE, STORE_CORRUPT,
@@ -97,6 +100,12 @@ class AudioError(InvalidInputError):
     """A file or upload that is not usable audio within the limits."""
 
     default_reason = "AUDIO_UNREADABLE"
+
+
+class VideoError(InvalidInputError):
+    """A file or upload that is not a usable video within the limits."""
+
+    default_reason = "VIDEO_UNREADABLE"
 
 
 class NotFoundError(SegueError):

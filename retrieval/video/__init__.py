@@ -1,0 +1,1 @@
+"""The picture's side: what a clip shows, measured second by second."""
