@@ -52,6 +52,7 @@ class Song:
         beats: Beats of a bar.
         tonic: Pitch class, 0 is C.
         mode: Name in ``harmony.SCALES``; None without pitch.
+        chords: Degree of the scale under each bar.
         seconds: Length without the ring at the end.
         voices: In order of prominence.
         room: Reverberation, 0..1.
@@ -64,6 +65,7 @@ class Song:
     beats: int
     tonic: int
     mode: str | None
+    chords: tuple[int, ...]
     seconds: float
     voices: tuple[Voice, ...]
     room: float
@@ -106,6 +108,7 @@ def compose(seed: int) -> Song:
         beats=groove.beats,
         tonic=sheet.tonic,
         mode=None if kind == "drums" else mode,
+        chords=tuple(int(degree) for degree in sheet.chords),
         seconds=sheet.bar * bars,
         voices=voices,
         room=float(rng.beta(1.2, 2.5)),
