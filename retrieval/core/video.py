@@ -70,6 +70,19 @@ class VideoSeries:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FrameEmbeddings:
+    """What an image model made of a clip, one frame per second.
+
+    Attributes:
+        values: float32 of shape (T, D), row t for the frame at t seconds.
+        revision: Which model made them; trained models refuse those of another.
+    """
+
+    values: NDArray[np.float32]
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VideoFeatures:
     """A clip as eleven dimensions.
 
@@ -80,6 +93,7 @@ class VideoFeatures:
             another.
         series: None if the clip itself was never seen.
         duration: Seconds, or None if not known.
+        frames: None if no image model has seen the clip.
         partial: True if the file breaks off or is damaged, so that part of the clip was not seen.
     """
 
@@ -89,6 +103,7 @@ class VideoFeatures:
     series: VideoSeries | None = None
     duration: float | None = None
     partial: bool = False
+    frames: FrameEmbeddings | None = None
 
     def __post_init__(self) -> None:
         if len(self.values) != len(VIDEO_DIMS) or len(self.sources) != len(VIDEO_DIMS):
@@ -117,6 +132,9 @@ class Prediction:
         source: What to call the recommender in an answer: ``default mapping``, or the name of a
             trained model.
         weights: What each dimension counts, >= 0; 0 for those that nothing is known about.
+        shares: What the distance (``"mean"``) and each space of ``projection`` count where they are
+            fused, as validation found best: 0 for one that is better left out.
+        revisions: Of the spaces of ``projection``; vectors of another are not to be compared.
     """
 
     mean: tuple[float, ...]
@@ -124,3 +142,5 @@ class Prediction:
     projection: Mapping[str, DenseVector] | None
     source: str
     weights: tuple[float, ...] = field(default=(1.0,) * 10)
+    shares: Mapping[str, float] = field(default_factory=lambda: {"mean": 1.0})
+    revisions: Mapping[str, str] = field(default_factory=dict)
