@@ -1,0 +1,75 @@
+"""The descriptors there are. A new one is a new file and one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from retrieval.core.errors import InvalidInputError
+from retrieval.describe.protocol import Descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorDescription:
+    """What is known of a descriptor before it is loaded.
+
+    Attributes:
+        name: Its name.
+        summary: One line for ``--help`` and the README.
+        factory: ``module:Class`` to call without arguments.
+        core: Whether every track is described by it unless told otherwise.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    core: bool = True
+
+
+_DESCRIPTIONS = (
+    DescriptorDescription(
+        name="loudness",
+        summary="loudness, loudness range and true peak by EBU R128",
+        factory="retrieval.describe.loudness:Loudness",
+    ),
+)
+
+
+def descriptions() -> tuple[DescriptorDescription, ...]:
+    """Every descriptor, in the order they run in."""
+    return _DESCRIPTIONS
+
+
+def load(name: str) -> Descriptor:
+    """The descriptor of this name, loaded once per process.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING if there is none.
+    """
+    return _load(name)
+
+
+def load_all(names: Iterable[str] | None = None) -> tuple[Descriptor, ...]:
+    """Descriptors in the order they run in; by default the core ones.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING if there is none of some name.
+    """
+    wanted = [one.name for one in _DESCRIPTIONS if one.core] if names is None else list(names)
+    order = {one.name: place for place, one in enumerate(_DESCRIPTIONS)}
+    return tuple(load(name) for name in sorted(wanted, key=lambda n: order.get(n, 0)))
+
+
+@cache
+def _load(name: str) -> Descriptor:
+    known = {one.name: one for one in _DESCRIPTIONS}
+    if name not in known:
+        raise InvalidInputError(
+            f"descriptor {name!r}: there is none of this name; use one of {', '.join(known)}",
+            reason="INVALID_SETTING",
+        )
+    module, _, attribute = known[name].factory.partition(":")
+    return cast(Descriptor, getattr(importlib.import_module(module), attribute)())
