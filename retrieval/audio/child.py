@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
-import resource
 import socket
 import sys
+from typing import Any
 
 from retrieval.audio import wire
+from retrieval.audio.confined import serve
 from retrieval.audio.limits import Limits
 from retrieval.audio.reader import open_audio
 from retrieval.core.errors import AudioError
@@ -18,39 +17,17 @@ from retrieval.core.errors import AudioError
 def main(arguments: list[str]) -> None:
     """Serve jobs until the parent is gone."""
     descriptor, memory = (int(argument) for argument in arguments)
-    connection = socket.socket(fileno=descriptor)
     # Before any limit applies: the libraries themselves.
     import retrieval.audio.ffmpeg
     import retrieval.audio.libsndfile  # noqa: F401 - loaded for its effect
 
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, 32)
-    with contextlib.suppress(OSError, EOFError):
-        while True:
-            _serve(connection)
+    serve(socket.socket(fileno=descriptor), memory, _work, too_large="AUDIO_TOO_LARGE")
 
 
-def _serve(connection: socket.socket) -> None:
-    _, job = wire.receive(connection)
+def _work(connection: socket.socket, job: dict[str, Any]) -> None:
     _, data = wire.receive(connection)
-    task = json.loads(job)
-    # The parent watches the clock; this ends a child whose parent is gone.
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    budget = math.ceil(used.ru_utime + used.ru_stime + task["cpu"]) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (budget, hard))
-    name = str(task["name"])
-    try:
-        _decode(connection, bytes(data), Limits(**task["limits"]), name, int(task["samples"]))
-    except AudioError as error:
-        answer = {"message": error.message, "reason": error.reason, "metadata": error.metadata}
-        wire.send(connection, wire.ERROR, json.dumps(answer).encode())
-    except MemoryError:
-        message = f"{name}: decoding this file needs more memory than allowed"
-        answer = {"message": message, "reason": "AUDIO_TOO_LARGE", "metadata": {}}
-        wire.send(connection, wire.ERROR, json.dumps(answer).encode())
+    limits, name = Limits(**job["limits"]), str(job["name"])
+    _decode(connection, bytes(data), limits, name, int(job["samples"]))
 
 
 def _decode(
@@ -75,15 +52,6 @@ def _decode(
                 )
             wire.send(connection, wire.BLOCK, block.tobytes())
         wire.send(connection, wire.END, json.dumps(reader.truncated).encode())
-
-
-def _limit(kind: int, value: int) -> None:
-    # Where the system knows no such limit (address space on macOS), the others must do.
-    with contextlib.suppress(ValueError, OSError):
-        _, hard = resource.getrlimit(kind)
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(kind, (value, value))
 
 
 if __name__ == "__main__":

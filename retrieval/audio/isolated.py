@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
-import threading
 import time
-import weakref
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from retrieval.audio import wire
+from retrieval.audio.children import MIB, Child, Children, LostError
 from retrieval.audio.formats import FORMATS
 from retrieval.audio.limits import Limits
 from retrieval.audio.sound import Sound
-from retrieval.core.errors import AudioError, BusyError, InternalError
+from retrieval.core.errors import AudioError
 
-MIB = 1024 * 1024
 _DEFAULT = Limits()
-_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
 class IsolatedDecoder:
@@ -55,19 +47,18 @@ class IsolatedDecoder:
             max_samples: Frames times channels that one sound may hold in memory.
         """
         self._timeout = timeout
-        self._memory = memory
         self._max_samples = max_samples
-        self._free = threading.Semaphore(children)
-        self._lock = threading.Lock()
-        self._idle: list[_Child] = []
-        self._busy: set[_Child] = set()
-        self._closed = False
+        self._children = Children(
+            "retrieval.audio.child",
+            most=children,
+            memory=memory,
+            patience=timeout,
+            what="audio decoder",
+        )
 
     def start(self) -> None:
         """Start one child ahead of the first file."""
-        with self._lock:
-            if not self._idle and not self._busy and not self._closed:
-                self._idle.append(_Child(self._memory))
+        self._children.start()
 
     def decode(self, data: bytes, limits: Limits = _DEFAULT, *, name: str = "audio") -> Sound:
         """Decode one whole file.
@@ -78,26 +69,18 @@ class IsolatedDecoder:
                 allowed, AUDIO_UNREADABLE if the decoder crashes.
             BusyError: QUEUE_FULL if no child gets free in time.
         """
-        if not self._free.acquire(timeout=self._timeout):
-            raise BusyError("every audio decoder is busy; try again in a moment")
-        try:
-            with contextlib.suppress(_LostError):
+        with self._children.turn():
+            with contextlib.suppress(LostError):
                 return self._attempt(data, limits, name)
             # The child may have died before it ever saw the file: that is no fault of the file.
-            return self._attempt(data, limits, name)
-        except _LostError as error:
-            raise AudioError(f"{name}: the decoder broke down on this file") from error
-        finally:
-            self._free.release()
+            try:
+                return self._attempt(data, limits, name)
+            except LostError as error:
+                raise AudioError(f"{name}: the decoder broke down on this file") from error
 
     def close(self) -> None:
         """Kill and reap every child, also those at work; idempotent."""
-        with self._lock:
-            self._closed = True
-            children = [*self._idle, *self._busy]
-            self._idle.clear()
-        for child in children:
-            child.kill()
+        self._children.close()
 
     def __enter__(self) -> Self:
         return self
@@ -111,35 +94,10 @@ class IsolatedDecoder:
         self.close()
 
     def _attempt(self, data: bytes, limits: Limits, name: str) -> Sound:
-        child = self._take()
-        try:
+        with self._children.lend() as child:
             return self._exchange(child, data, limits, name)
-        finally:
-            self._give(child)
 
-    def _take(self) -> _Child:
-        with self._lock:
-            if self._closed:
-                raise InternalError("the audio decoder is closed")
-            while self._idle:
-                child = self._idle.pop()
-                if child.alive():
-                    break
-                child.kill()
-            else:
-                child = _Child(self._memory)
-            self._busy.add(child)
-            return child
-
-    def _give(self, child: _Child) -> None:
-        with self._lock:
-            self._busy.discard(child)
-            if child.sound and not self._closed and child.alive():
-                self._idle.append(child)
-                return
-        child.kill()
-
-    def _exchange(self, child: _Child, data: bytes, limits: Limits, name: str) -> Sound:
+    def _exchange(self, child: Child, data: bytes, limits: Limits, name: str) -> Sound:
         deadline = time.monotonic() + self._timeout
         child.sound = False
         job = {
@@ -158,14 +116,14 @@ class IsolatedDecoder:
                 reason="AUDIO_DECODE_TIMEOUT",
             ) from None
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise _LostError from error
+            raise LostError from error
         except AudioError:
             child.sound = True
             raise
         child.sound = True
         return sound
 
-    def _receive(self, child: _Child, name: str, deadline: float) -> Sound:
+    def _receive(self, child: Child, name: str, deadline: float) -> Sound:
         header: dict[str, object] = {}
         samples = bytearray()
         while True:
@@ -187,10 +145,6 @@ class IsolatedDecoder:
                 return _sound(header, samples, name, truncated=bool(json.loads(body)))
 
 
-class _LostError(Exception):
-    """A child died, or sent what makes no sense."""
-
-
 def _sound(header: dict[str, object], samples: bytearray, name: str, *, truncated: bool) -> Sound:
     rate, channels, kind = header["sample_rate"], header["channels"], header["format"]
     if not isinstance(rate, int) or not isinstance(channels, int) or kind not in FORMATS:
@@ -198,49 +152,3 @@ def _sound(header: dict[str, object], samples: bytearray, name: str, *, truncate
     # No copy: the sound lives in the buffer that it was received into.
     frames = np.frombuffer(samples, dtype=np.float32).reshape(-1, channels)
     return Sound(frames, rate, str(kind), name, truncated)
-
-
-class _Child:
-    """One child process and its end of the socket.
-
-    Attributes:
-        socket: Connected to the child.
-        sound: True while the child waits for a job, in step with its parent.
-    """
-
-    def __init__(self, memory: int) -> None:
-        ours, theirs = socket.socketpair()
-        environment = {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}
-        # NumPy's BLAS would reserve address space for threads that nothing here uses.
-        environment |= {
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
-        with theirs:
-            arguments = [str(theirs.fileno()), str(memory)]
-            self.process = subprocess.Popen(  # noqa: S603 - our own module and two numbers
-                [sys.executable, "-P", "-m", "retrieval.audio.child", *arguments],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-            )
-        self.socket = ours
-        self.sound = True
-        # Also runs when this object is collected and when the interpreter exits.
-        self._kill = weakref.finalize(self, _kill, self.process, ours)
-
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def kill(self) -> None:
-        self._kill()
-
-
-def _kill(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
-    process.kill()
-    process.wait()
-    with contextlib.suppress(OSError):
-        connection.close()

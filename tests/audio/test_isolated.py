@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from retrieval.audio import IsolatedDecoder, Limits, Sound, SoundDigest, open_audio
-from retrieval.audio.isolated import MIB
+from retrieval.audio.children import MIB
 from retrieval.core.errors import AudioError, InternalError
 from tests import signals
 from tests.audio.test_hostile import with_flac_length
