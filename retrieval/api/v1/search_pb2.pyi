@@ -20,12 +20,14 @@ class FusionMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FUSION_METHOD_UNSPECIFIED: _ClassVar[FusionMethod]
     FUSION_METHOD_RRF: _ClassVar[FusionMethod]
     FUSION_METHOD_WEIGHTED_SCORE: _ClassVar[FusionMethod]
+    FUSION_METHOD_FIT: _ClassVar[FusionMethod]
 SCALING_UNSPECIFIED: Scaling
 SCALING_STANDARDISED: Scaling
 SCALING_RAW: Scaling
 FUSION_METHOD_UNSPECIFIED: FusionMethod
 FUSION_METHOD_RRF: FusionMethod
 FUSION_METHOD_WEIGHTED_SCORE: FusionMethod
+FUSION_METHOD_FIT: FusionMethod
 
 class Query(_message.Message):
     __slots__ = ("text", "audio", "track", "segment", "vector", "weight", "spaces", "space_weights")
@@ -92,7 +94,7 @@ class Fusion(_message.Message):
     def __init__(self, method: _Optional[_Union[FusionMethod, str]] = ..., k: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("queries", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask")
+    __slots__ = ("queries", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask", "min_fit")
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +103,7 @@ class SearchRequest(_message.Message):
     MAX_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     FUSION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIT_FIELD_NUMBER: _ClassVar[int]
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     filter: _types_pb2.Filter
     page_size: int
@@ -109,7 +112,8 @@ class SearchRequest(_message.Message):
     max_segments: int
     fusion: Fusion
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    min_fit: float
+    def __init__(self, queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., min_fit: _Optional[float] = ...) -> None: ...
 
 class SearchAudioRequest(_message.Message):
     __slots__ = ("request", "chunk")
@@ -128,7 +132,7 @@ class AudioChunk(_message.Message):
     def __init__(self, query: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask", "space_weights")
+    __slots__ = ("positive", "negative", "spaces", "filter", "page_size", "page_token", "skip", "max_segments", "fusion", "read_mask", "space_weights", "min_fit")
     class SpaceWeightsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +151,7 @@ class RecommendRequest(_message.Message):
     FUSION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     SPACE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIT_FIELD_NUMBER: _ClassVar[int]
     positive: _containers.RepeatedScalarFieldContainer[str]
     negative: _containers.RepeatedScalarFieldContainer[str]
     spaces: _containers.RepeatedScalarFieldContainer[str]
@@ -158,7 +163,8 @@ class RecommendRequest(_message.Message):
     fusion: Fusion
     read_mask: _field_mask_pb2.FieldMask
     space_weights: _containers.ScalarMap[str, float]
-    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., space_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    min_fit: float
+    def __init__(self, positive: _Optional[_Iterable[str]] = ..., negative: _Optional[_Iterable[str]] = ..., spaces: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_types_pb2.Filter, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., max_segments: _Optional[int] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., space_weights: _Optional[_Mapping[str, float]] = ..., min_fit: _Optional[float] = ...) -> None: ...
 
 class SegmentHit(_message.Message):
     __slots__ = ("span", "score", "space")
@@ -171,57 +177,81 @@ class SegmentHit(_message.Message):
     def __init__(self, span: _Optional[_Union[_types_pb2.Span, _Mapping]] = ..., score: _Optional[float] = ..., space: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("query", "space", "rank", "score", "distance")
+    __slots__ = ("query", "space", "rank", "score", "distance", "fit")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
     query: int
     space: str
     rank: int
     score: float
     distance: float
-    def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., distance: _Optional[float] = ...) -> None: ...
+    fit: float
+    def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., distance: _Optional[float] = ..., fit: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("track", "score", "segments", "evidence")
+    __slots__ = ("track", "score", "segments", "evidence", "fit", "weak")
     TRACK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
+    WEAK_FIELD_NUMBER: _ClassVar[int]
     track: _types_pb2.Track
     score: float
     segments: _containers.RepeatedCompositeFieldContainer[SegmentHit]
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
-    def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ..., score: _Optional[float] = ..., segments: _Optional[_Iterable[_Union[SegmentHit, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...) -> None: ...
+    fit: float
+    weak: bool
+    def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ..., score: _Optional[float] = ..., segments: _Optional[_Iterable[_Union[SegmentHit, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., fit: _Optional[float] = ..., weak: bool = ...) -> None: ...
+
+class SpaceFit(_message.Message):
+    __slots__ = ("query", "space", "fit", "weak")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
+    WEAK_FIELD_NUMBER: _ClassVar[int]
+    query: int
+    space: str
+    fit: float
+    weak: bool
+    def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., fit: _Optional[float] = ..., weak: bool = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    SPACES_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ...) -> None: ...
+    spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ...) -> None: ...
 
 class SearchAudioResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    SPACES_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ...) -> None: ...
+    spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    SPACES_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ...) -> None: ...
+    spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ...) -> None: ...
