@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NoReturn
 
 import av
@@ -10,6 +10,7 @@ import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
+from av.stream import Stream
 
 from retrieval.audio.decoding import Block, DecodeError
 from retrieval.audio.limits import BLOCK_SAMPLES
@@ -31,28 +32,45 @@ MAX_DAMAGED_PACKETS = 100
 _MOST_PLANES = 8
 _GUESSED = frozenset({"mp3", "aac"})
 
-_ERRORS = (av.error.FFmpegError, ValueError, EOFError, OSError)
+ERRORS = (av.error.FFmpegError, ValueError, EOFError, OSError)
 av.logging.set_level(None)
 
 
+def open_demuxer(
+    stream: BinaryIO, demuxer: str, options: Mapping[str, str] | None = None
+) -> InputContainer:
+    """Exactly this demuxer, which can open nothing else.
+
+    Args:
+        stream: The file.
+        demuxer: FFmpeg's name of it.
+        options: For the demuxer and every decoder it tries.
+
+    Raises:
+        DecodeError: If the bytes are not that, or promise an index that no memory should hold.
+    """
+    if demuxer == "mov":
+        check_index(stream)
+    try:
+        return av.open(
+            stream,
+            "r",
+            format=demuxer,
+            options=dict(options or {}),
+            metadata_errors="replace",
+            io_open=_refuse,
+        )
+    except ERRORS as error:
+        raise decode_error(error) from error
+
+
 def open_container(stream: BinaryIO, format: str) -> InputContainer:
-    """An open demuxer of exactly this format, which can open nothing else.
+    """An open demuxer of a format of sound.
 
     Raises:
         DecodeError: If the bytes are not that, or hold no audio.
     """
-    if format == "m4a":
-        check_index(stream)
-    try:
-        container = av.open(
-            stream,
-            "r",
-            format=DEMUXERS[format],
-            metadata_errors="replace",
-            io_open=_refuse,
-        )
-    except _ERRORS as error:
-        raise _decode_error(error) from error
+    container = open_demuxer(stream, DEMUXERS[format])
     if not container.streams.audio:
         container.close()
         raise DecodeError("there is no audio stream")
@@ -63,17 +81,20 @@ def open_container(stream: BinaryIO, format: str) -> InputContainer:
     return container
 
 
-def packets(container: InputContainer) -> Iterator[Any]:
-    """Packets of the first audio stream; a broken end of file is an end of file."""
-    stream = container.streams.audio[0]
-    demuxer = container.demux(stream)
+def packets(container: InputContainer, stream: Stream | None = None) -> Iterator[Any]:
+    """Packets of a stream, by default the first one of sound.
+
+    Raises:
+        DecodeError: If the file breaks.
+    """
+    demuxer = container.demux(stream or container.streams.audio[0])
     while True:
         try:
             packet = next(demuxer)
         except StopIteration:
             return
-        except _ERRORS as error:
-            raise _decode_error(error) from error
+        except ERRORS as error:
+            raise decode_error(error) from error
         yield packet
 
 
@@ -144,7 +165,7 @@ class FFmpegDecoder:
             )
         try:
             packed = self._packer.resample(frame)
-        except _ERRORS:
+        except ERRORS:
             self.damaged = True
             return
         yield from map(_to_float, packed)
@@ -154,17 +175,17 @@ class FFmpegDecoder:
         for packet in packets(self._container):
             try:
                 frames = packet.decode()
-            except _ERRORS as error:
+            except ERRORS as error:
                 failures += 1
                 self.damaged = True
                 if failures > MAX_DAMAGED_PACKETS:
-                    raise _decode_error(error) from error
+                    raise decode_error(error) from error
                 continue
             yield from frames
 
 
-def _decode_error(error: Exception) -> DecodeError:
-    # FFmpeg's own words, without the number and the file name around them.
+def decode_error(error: Exception) -> DecodeError:
+    """FFmpeg's own words, without the number and the file name around them."""
     return DecodeError(getattr(error, "strerror", None) or str(error))
 
 
