@@ -12,7 +12,14 @@ from retrieval.api.v1 import library_pb2, types_pb2
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.values import decode_scalar, encode_value, fill_payload
 from retrieval.api.vectors import decode_span
-from retrieval.core.queries import Evidence, FacetCount, Hit, SearchResponse, SegmentHit
+from retrieval.core.queries import (
+    Evidence,
+    FacetCount,
+    Hit,
+    SearchResponse,
+    SegmentHit,
+    SpaceFit,
+)
 from retrieval.core.tracks import Track
 
 Response = pb.SearchResponse | pb.SearchAudioResponse | pb.RecommendResponse
@@ -58,7 +65,12 @@ def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
                     rank=why.rank,
                     score=why.score,
                     distance=why.distance,
+                    fit=why.fit,
                 )
+        if mask.fit and hit.fit is not None:
+            target.fit, target.weak = hit.fit, hit.weak
+    for found in response.spaces:
+        message.spaces.add(query=found.query, space=found.space, fit=found.fit, weak=found.weak)
     return message
 
 
@@ -69,7 +81,8 @@ def decode_response(message: Response) -> SearchResponse:
         InvalidInputError: If any part of it is malformed.
     """
     hits = tuple([_decode_hit(hit) for hit in message.hits])
-    return SearchResponse(hits, message.took_ms, more=bool(message.next_page_token))
+    spaces = tuple([_decode_space_fit(found) for found in message.spaces])
+    return SearchResponse(hits, message.took_ms, more=bool(message.next_page_token), spaces=spaces)
 
 
 def _decode_hit(hit: pb.Hit) -> Hit:
@@ -83,12 +96,19 @@ def _decode_hit(hit: pb.Hit) -> Hit:
             ]
         ),
         evidence=tuple([_decode_evidence(why) for why in hit.evidence]),
+        fit=finite(hit.fit, "hits.fit") if hit.HasField("fit") else None,
     )
 
 
 def _decode_evidence(why: pb.Evidence) -> Evidence:
     distance = why.distance if why.HasField("distance") else None
-    return Evidence(why.query, why.space, why.rank, why.score, distance)
+    fit = why.fit if why.HasField("fit") else None
+    return Evidence(why.query, why.space, why.rank, why.score, distance, fit)
+
+
+def _decode_space_fit(found: pb.SpaceFit) -> SpaceFit:
+    fit = finite(found.fit, "spaces.fit") if found.HasField("fit") else None
+    return SpaceFit(found.query, found.space, fit)
 
 
 def encode_facet(count: FacetCount) -> library_pb2.FacetCount:

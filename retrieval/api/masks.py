@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from retrieval.api.checks import invalid
 from retrieval.core.payload import FIELD_NAME
 
-_HIT_PARTS = ("score", "segments", "evidence")
+_HIT_PARTS = ("score", "segments", "evidence", "fit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class HitMask:
     score: bool = True
     segments: bool = True
     evidence: bool = True
+    fit: bool = True
 
 
 def decode_track_mask(mask: FieldMask, where: str = "read_mask") -> TrackMask:
@@ -68,9 +69,8 @@ def decode_hit_mask(mask: FieldMask, where: str = "read_mask") -> HitMask:
         else:
             below = "*" if path == "track" else path.removeprefix("track.")
             track.append(("" if below == path else below, f"{where}.paths[{i}]"))
-    known = "track, track.name, track.payload, track.payload.FIELD, score, segments, evidence, *"
-    track_mask = _track_mask(track, known)
-    return HitMask(track_mask, "score" in parts, "segments" in parts, "evidence" in parts)
+    known = f"track, track.name, track.payload, track.payload.FIELD, {', '.join(_HIT_PARTS)}, *"
+    return HitMask(_track_mask(track, known), *(part in parts for part in _HIT_PARTS))
 
 
 def _track_mask(paths: Iterable[tuple[str, str]], known: str) -> TrackMask:
@@ -96,4 +96,4 @@ def encode_hit_mask(payload_fields: tuple[str, ...] | None) -> FieldMask | None:
     if payload_fields is None:
         return None
     paths = [f"track.payload.{field}" for field in payload_fields]
-    return FieldMask(paths=["track.name", "score", "segments", "evidence", *paths])
+    return FieldMask(paths=["track.name", *_HIT_PARTS, *paths])

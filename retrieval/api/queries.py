@@ -29,6 +29,7 @@ _SCALINGS: dict[int, Scaling] = {
 _METHODS: dict[int, FusionMethod] = {
     pb.FUSION_METHOD_RRF: FusionMethod.RRF,
     pb.FUSION_METHOD_WEIGHTED_SCORE: FusionMethod.WEIGHTED_SCORE,
+    pb.FUSION_METHOD_FIT: FusionMethod.FIT,
 }
 INT32 = 2**31
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from retrieval.api.checks import invalid
+from retrieval.api.checks import finite, invalid
 from retrieval.api.filters import decode_filter, encode_filter
 from retrieval.api.masks import HitMask, decode_hit_mask, encode_hit_mask
 from retrieval.api.names import track_ids, track_name
@@ -91,6 +91,7 @@ def encode_search(request: SearchRequest) -> pb.SearchRequest:
         max_segments=request.segments,
         fusion=encode_fusion(request.fusion),
         read_mask=encode_hit_mask(request.payload_fields),
+        min_fit=request.min_fit,
     )
 
 
@@ -111,6 +112,7 @@ def encode_recommend(request: RecommendRequest) -> pb.RecommendRequest:
         max_segments=request.segments,
         fusion=encode_fusion(request.fusion),
         read_mask=encode_hit_mask(request.payload_fields),
+        min_fit=request.min_fit,
         space_weights=request.space_weights,
     )
 
@@ -137,6 +139,7 @@ def decode_search(message: pb.SearchRequest, offset: int) -> tuple[SearchRequest
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
+        min_fit=_min_fit(message),
     )
     return request, mask
 
@@ -154,6 +157,7 @@ def decode_recommend(message: pb.RecommendRequest, offset: int) -> tuple[Recomme
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
+        min_fit=_min_fit(message),
         space_weights=decode_space_weights(message.space_weights, "space_weights"),
     )
     return request, mask
@@ -163,6 +167,10 @@ def _offset(offset: int) -> int:
     if offset < 0:
         raise invalid("skip", f"must not be negative, got {offset}")
     return offset
+
+
+def _min_fit(message: pb.SearchRequest | pb.RecommendRequest) -> float | None:
+    return finite(message.min_fit, "min_fit") if message.HasField("min_fit") else None
 
 
 def _segments(message: pb.SearchRequest | pb.RecommendRequest, mask: HitMask) -> int:

@@ -15,6 +15,8 @@ MAX_OFFSET = 10_000
 MAX_QUERIES = 16
 MAX_TEXT_QUERY = 4_096
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
+WEAK = 0.5
+"""Fit below which a hit is marked: it is more likely something else than what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ class FusionMethod(Enum):
     """Reciprocal rank fusion: sum of share / (k + rank), rank from 1 (Cormack et al. 2009)."""
     WEIGHTED_SCORE = "weighted_score"
     """Sum of share times score, each ranking scaled to 0..1 by its own minimum and maximum."""
+    FIT = "fit"
+    """1 - product of (1 - fit)^share over the rankings whose space is calibrated on the library;
+    RRF where none is, and among equals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class SearchRequest:
         segments: Best segments to return per hit, 0 to 20.
         fusion: Used when there is more than one ranking.
         payload_fields: Payload fields to return; None means all, empty none.
+        min_fit: Leave out hits whose fit is below this, 0 to 1; those without a fit stay.
     """
 
     queries: tuple[WeightedQuery, ...]
@@ -134,6 +140,7 @@ class SearchRequest:
     segments: int = 3
     fusion: Fusion = Fusion()
     payload_fields: tuple[str, ...] | None = None
+    min_fit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ class RecommendRequest:
         negative: Track ids, 0 to 64.
         spaces: Dense spaces to ask; empty means all of the library.
         space_weights: As in ``WeightedQuery``.
+        min_fit: As in ``SearchRequest``.
     """
 
     positive: tuple[str, ...]
@@ -160,6 +168,7 @@ class RecommendRequest:
     fusion: Fusion = Fusion()
     payload_fields: tuple[str, ...] | None = None
     space_weights: Mapping[str, float] = field(default_factory=dict)
+    min_fit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,8 @@ class Evidence:
         rank: From 1.
         score: The space's own score, higher is better (cosine, BM25, or -distance).
         distance: The distance in weighted-Euclidean spaces, else None.
+        fit: How likely the track is what the query asks for, as far as this space can tell, 0 to 1;
+            None where the space is not calibrated on the library (``search.calibration``).
     """
 
     query: int
@@ -188,6 +199,7 @@ class Evidence:
     rank: int
     score: float
     distance: float | None = None
+    fit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,21 +211,57 @@ class Hit:
         score: The single ranking's own score, or the fused score of several.
         segments: Best first.
         evidence: One entry per ranking the track was in.
+        fit: How likely it is what was asked for, 0 to 1, by all spaces that can tell; None if none
+            can. Unlike scores it compares between answers.
     """
 
     track: Track
     score: float
     segments: tuple[SegmentHit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    fit: float | None = None
+
+    @property
+    def weak(self) -> bool:
+        """Among the nearest that there are, and probably not what was asked for."""
+        return self.fit is not None and self.fit < WEAK
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceFit:
+    """What one query found in one space.
+
+    Attributes:
+        query: Index of the query in the request.
+        space: The space asked.
+        fit: The best of any track, on this page or not; None where the space is not calibrated.
+    """
+
+    query: int
+    space: str
+    fit: float | None
+
+    @property
+    def weak(self) -> bool:
+        """Nothing in the library fits."""
+        return self.fit is not None and self.fit < WEAK
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:
-    """Hits, best first; ``more`` is True if another page may have some."""
+    """Hits, best first.
+
+    Attributes:
+        hits: One page of them.
+        took_ms: Time in the library.
+        more: True if another page may have some.
+        spaces: What each query found in each space that it was asked in.
+    """
 
     hits: tuple[Hit, ...]
     took_ms: float
     more: bool = False
+    spaces: tuple[SpaceFit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

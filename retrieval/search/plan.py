@@ -71,6 +71,7 @@ def validate(request: SearchRequest | RecommendRequest, info: LibraryInfo) -> No
     _within("offset", request.offset, 0, MAX_OFFSET)
     _within("segments", request.segments, 0, MAX_SEGMENTS)
     _within("fusion.k", request.fusion.k, 1, MAX_RRF_K)
+    _check_min_fit(request.min_fit)
     if isinstance(request, SearchRequest):
         _within("queries", len(request.queries), 1, MAX_QUERIES)
     check_scope(request.filter, request.payload_fields, info.fields)
@@ -226,6 +227,11 @@ def _check_weight(name: str, value: float) -> None:
         raise InvalidInputError(
             f"{name}: above 0 and at most 1e6, got {value}", metadata={"field": name}
         )
+
+
+def _check_min_fit(value: float | None) -> None:
+    if value is not None and not 0.0 <= value <= 1.0:
+        raise InvalidInputError(f"min_fit: 0 to 1, got {value}", metadata={"field": "min_fit"})
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:

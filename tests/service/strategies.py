@@ -115,6 +115,7 @@ _common = {
         queries.Fusion, st.sampled_from(queries.FusionMethod), st.integers(-(2**31), 2**31 - 1)
     ),
     "payload_fields": st.one_of(st.none(), st.lists(names, unique=True, max_size=3).map(tuple)),
+    "min_fit": st.one_of(st.none(), numbers),
 }
 searches = st.builds(queries.SearchRequest, st.lists(weighted, max_size=4).map(tuple), **_common)
 recommends = st.builds(
@@ -134,6 +135,7 @@ evidence = st.builds(
     st.integers(1, 10_000),
     numbers,
     st.one_of(st.none(), numbers),
+    st.one_of(st.none(), numbers),
 )
 hits = st.builds(
     queries.Hit,
@@ -141,9 +143,15 @@ hits = st.builds(
     numbers,
     st.lists(segment_hits, max_size=3).map(tuple),
     st.lists(evidence, max_size=3).map(tuple),
+    st.one_of(st.none(), numbers),
 )
+space_fits = st.builds(queries.SpaceFit, st.integers(0, 15), texts, st.one_of(st.none(), numbers))
 responses = st.builds(
-    queries.SearchResponse, st.lists(hits, max_size=4).map(tuple), numbers, st.just(False)
+    queries.SearchResponse,
+    st.lists(hits, max_size=4).map(tuple),
+    numbers,
+    st.just(False),
+    st.lists(space_fits, max_size=3).map(tuple),
 )
 
 fields = st.builds(Field, names, st.sampled_from(FieldType), texts, st.booleans())
