@@ -35,6 +35,26 @@ _DESCRIPTIONS = (
         summary="loudness, loudness range and true peak by EBU R128",
         factory="retrieval.describe.loudness:Loudness",
     ),
+    DescriptorDescription(
+        name="dynamics",
+        summary="dynamic range of the loud passages",
+        factory="retrieval.describe.dynamics:Dynamics",
+    ),
+    DescriptorDescription(
+        name="silence",
+        summary="silence at both ends",
+        factory="retrieval.describe.silence:Silence",
+    ),
+    DescriptorDescription(
+        name="timbre",
+        summary="brightness, bandwidth, roll-off, flatness and contrast of the spectrum",
+        factory="retrieval.describe.timbre:Timbre",
+    ),
+    DescriptorDescription(
+        name="mfcc",
+        summary="mel-frequency cepstral coefficients, summed up",
+        factory="retrieval.describe.mfcc:Mfcc",
+    ),
 )
 
 
