@@ -55,6 +55,11 @@ _DESCRIPTIONS = (
         summary="mel-frequency cepstral coefficients, summed up",
         factory="retrieval.describe.mfcc:Mfcc",
     ),
+    DescriptorDescription(
+        name="sections",
+        summary="borders between passages that differ in sound",
+        factory="retrieval.describe.sections:Sections",
+    ),
 )
 
 
