@@ -9,6 +9,7 @@ import math
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -58,11 +59,30 @@ def read_features(path: Path) -> Features:
             NaN, infinite or too large for float32, or a row is all zeros.
         OSError: It cannot be read.
     """
-    with _open(path) as stream:
+    with open_regular(path) as stream:
         content = stream.read(MAX_BYTES)
+    values = read_array(content, _check_shape)
+    rows = values.reshape(-1, values.shape[-1])
+    if not rows.any(axis=1).all():
+        raise _bad("a row of zeros has no direction to compare", "INVALID_VECTOR")
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return Features(rows, values.ndim == 3, digest)
+
+
+def read_array(content: bytes, check: Callable[[tuple[int, ...]], None]) -> NDArray[np.float32]:
+    """The array of a whole ``.npy`` file: float16, float32 or float64 to float32.
+
+    Args:
+        content: The file.
+        check: Told the shape before anything is made of the data; raises if it will not do.
+
+    Raises:
+        InvalidInputError: As ``read_features``, but for rows of zeros.
+    """
     whole = io.BytesIO(content)
     shape, order, dtype = _header(whole)
-    data = content[whole.tell() :]
+    check(shape)
+    data = memoryview(content)[whole.tell() :]
     wanted = math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
         raise _bad(f"its header promises {wanted} bytes of data, it holds {len(data)}")
@@ -70,13 +90,10 @@ def read_features(path: Path) -> Features:
     if not np.isfinite(values).all():
         raise _bad("values must be finite (no NaN, no infinity)", "INVALID_VECTOR")
     with np.errstate(over="ignore"):
-        rows = np.array(values, dtype=np.float32, order="C").reshape(-1, shape[-1])
-    if not np.isfinite(rows).all():
+        found = np.array(values, dtype=np.float32, order="C")
+    if not np.isfinite(found).all():
         raise _bad("values must fit float32", "INVALID_VECTOR")
-    if not rows.any(axis=1).all():
-        raise _bad("a row of zeros has no direction to compare", "INVALID_VECTOR")
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return Features(rows, len(shape) == 3, digest)
+    return found
 
 
 def read_width(path: Path) -> int:
@@ -86,8 +103,10 @@ def read_width(path: Path) -> int:
         InvalidInputError: As ``read_features``.
         OSError: It cannot be read.
     """
-    with _open(path) as stream:
-        return _header(stream)[0][-1]
+    with open_regular(path) as stream:
+        shape = _header(stream)[0]
+    _check_shape(shape)
+    return shape[-1]
 
 
 def to_bytes(vector: NDArray[np.float32]) -> bytes:
@@ -140,7 +159,17 @@ def raise_if_full(error: OSError, path: Path) -> None:
         ) from error
 
 
-def _open(path: Path) -> BinaryIO:
+def open_regular(path: Path, most: int = MAX_BYTES) -> BinaryIO:
+    """Open a file that somebody else wrote.
+
+    Args:
+        path: The file.
+        most: Bytes that it may hold.
+
+    Raises:
+        InvalidInputError: FEATURES_UNREADABLE if it is no regular file, or larger.
+        OSError: It cannot be read.
+    """
     # A pipe would wait for a writer for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     stream = os.fdopen(descriptor, "rb")
@@ -148,8 +177,8 @@ def _open(path: Path) -> BinaryIO:
     try:
         if not stat.S_ISREG(status.st_mode):
             raise _bad("not a regular file (a pipe, socket or device)")
-        if status.st_size > MAX_BYTES:
-            raise _bad(f"{status.st_size} bytes; at most {MAX_BYTES} are read")
+        if status.st_size > most:
+            raise _bad(f"{status.st_size} bytes; at most {most} are read")
     except BaseException:
         stream.close()
         raise
@@ -167,13 +196,17 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dt
         raise _bad("not a NumPy array file (.npy)") from error
     if dtype.str[1:] not in _TYPES:
         raise _bad(f"its values are {dtype.str[:20]}; float16, float32 and float64 are read")
-    sizes = all(isinstance(n, int) and not isinstance(n, bool) for n in shape)
-    fits = sizes and (len(shape) == 1 or (len(shape) in {2, 3} and shape[0] == 1))
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape):
+        raise _bad(f"its shape is {str(shape)[:80]}")
+    return shape, "F" if fortran else "C", dtype
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    fits = len(shape) == 1 or (len(shape) in {2, 3} and shape[0] == 1)
     if not fits or not all(n >= 1 for n in shape) or shape[-1] > MAX_DIM:
         raise _bad(
             f"its shape is {str(shape)[:80]}; (dim,), (1, dim) and (1, windows, dim) are read"
         )
-    return shape, "F" if fortran else "C", dtype
 
 
 def _bad(message: str, reason: str = "FEATURES_UNREADABLE") -> InvalidInputError:

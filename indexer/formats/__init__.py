@@ -1,0 +1,1 @@
+"""Files of other tools, read as hostile and written whole: one format, one file."""
