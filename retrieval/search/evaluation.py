@@ -82,14 +82,39 @@ def evaluate(
         InvalidInputError: If there is no query, a query has no relevant track, or a pool is smaller
             than a query's relevant tracks.
     """
-    if not judgements:
+    ranks = [_ranks(one) for one in judgements]
+    sizes = [len(one.relevant) for one in judgements]
+    return evaluate_ranks(ranks, sizes, pool, resamples=resamples, seed=seed)
+
+
+def evaluate_ranks(
+    ranks: Sequence[NDArray[np.floating | np.integer]],
+    relevant: Sequence[int],
+    pool: int,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """The same of ranks that are known already.
+
+    Args:
+        ranks: For each query those of the relevant tracks it found, increasing, from 1; fractional
+            in the middle of ties.
+        relevant: For each query how many relevant tracks there are.
+        pool: As for ``evaluate``.
+        resamples: Likewise.
+        seed: Likewise.
+
+    Raises:
+        InvalidInputError: As ``evaluate``.
+    """
+    if not len(ranks):
         raise InvalidInputError("evaluation: there are no queries to measure")
-    sizes = np.array([len(one.relevant) for one in judgements])
+    sizes = np.asarray(relevant)
     if sizes.min() < 1 or sizes.max() > pool:
         raise InvalidInputError(
             f"evaluation: every query needs 1 to {pool} relevant tracks (the size of the pool)"
         )
-    ranks = [_ranks(one) for one in judgements]
     first = np.array([float(r[0]) if len(r) else np.inf for r in ranks])
     per_query: dict[str, Values] = {
         f"recall@{k}": np.array([np.count_nonzero(r <= k) for r in ranks]) / sizes
@@ -97,7 +122,7 @@ def evaluate(
     }
     per_query["mrr"] = 1.0 / first
     per_query[f"ndcg@{NDCG_AT}"] = np.array(
-        [_dcg(r) / _ideal(len(one.relevant)) for r, one in zip(ranks, judgements, strict=True)]
+        [_dcg(r) / _ideal(size) for r, size in zip(ranks, relevant, strict=True)]
     )
     per_query["median_rank"] = np.minimum(first, pool)
     chance = _chance(sizes, pool)
@@ -107,7 +132,7 @@ def evaluate(
         low, high = _interval(values, centre, resamples, seed)
         value = float(centre(values[np.newaxis])[0])
         figures[name] = Estimate(value, low, high, chance[name])
-    return Evaluation(queries=len(judgements), pool=pool, figures=figures)
+    return Evaluation(queries=len(ranks), pool=pool, figures=figures)
 
 
 def _ranks(one: Judgement) -> NDArray[np.int64]:
@@ -115,7 +140,7 @@ def _ranks(one: Judgement) -> NDArray[np.int64]:
     return np.array(sorted(places[t] for t in one.relevant if t in places), dtype=np.int64)
 
 
-def _dcg(ranks: NDArray[np.int64]) -> float:
+def _dcg(ranks: NDArray[np.floating | np.integer]) -> float:
     return float(np.sum(1.0 / np.log2(ranks[ranks <= NDCG_AT] + 1.0)))
 
 
