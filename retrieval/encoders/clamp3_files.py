@@ -223,13 +223,21 @@ def _load_reference(checkpoint: Path, folder: Path, sha256: str | None) -> Clamp
     unknown = [k for k in everything if not k.startswith(_USED)]
     if unknown:
         raise invalid(checkpoint, f"{len(unknown)} tensors are unknown ({unknown[0]}, …)")
-    mert, mert_sizes = _load_mert(folder)
+    mert, mert_sizes = load_mert(folder)
     digest = _digest(everything, mert, sizes, mert_sizes)
     tokenizer = _tokenizer(folder)
     return Clamp3Weights(checkpoint, sizes, everything, mert, mert_sizes, tokenizer, digest)
 
 
-def _load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
+def load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
+    """MERT alone, as the hub has it, from a folder or a folder in it.
+
+    Returns:
+        Its tensors under ``HubertModel``'s names, and arguments of its ``HubertConfig``.
+
+    Raises:
+        PreconditionError: MODEL_MISSING or MODEL_INVALID.
+    """
     for config in _search(folder, "config.json"):
         values = read_config(config)
         if values.get("model_type") != "mert_model":

@@ -6,8 +6,9 @@ end in one joint space (sanderwood/clamp3; Wu et al. 2025, arXiv:2502.10362).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,35 @@ class MertRows(torch.nn.Module):  # type: ignore[misc] # PyTorch is not followed
         return total / (len(encoder.layers) + 1)
 
 
+def build_mert(tensors: Tensors, sizes: Mapping[str, Any], path: Path) -> HubertModel:
+    """MERT with its weights, in evaluation mode.
+
+    Args:
+        tensors: Under ``HubertModel``'s names.
+        sizes: Arguments of its ``HubertConfig``.
+        path: Named in errors.
+
+    Raises:
+        PreconditionError: MODEL_INVALID if the tensors do not fit.
+    """
+    config = HubertConfig(
+        **sizes,
+        num_feat_extract_layers=len(sizes["conv_dim"]),
+        conv_bias=False,
+        feat_extract_norm="group",
+        do_stable_layer_norm=False,
+        mask_time_prob=0.0,
+        mask_feature_prob=0.0,
+        attn_implementation="sdpa",
+    )
+    with torch.device("meta"):
+        model = HubertModel(config)
+    fit(model, tensors, path)
+    # Multiplied out once instead of at every call.
+    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    return model.requires_grad_(False).eval()
+
+
 class MertTower:
     """Windows of 24 kHz sound to one row each: the mean over time, then over all layers."""
 
@@ -67,24 +97,10 @@ class MertTower:
             weights: Where its tensors are.
             compute: Where and how it runs.
         """
-        config = HubertConfig(
-            **weights.mert_sizes,
-            num_feat_extract_layers=len(weights.mert_sizes["conv_dim"]),
-            conv_bias=False,
-            feat_extract_norm="group",
-            do_stable_layer_norm=False,
-            mask_time_prob=0.0,
-            mask_feature_prob=0.0,
-            attn_implementation="sdpa",
-        )
-        with torch.device("meta"):
-            model = HubertModel(config)
-        fit(model, weights.mert, weights.path)
-        # Multiplied out once instead of at every call.
-        parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
-        self.width = int(config.hidden_size)
+        model = build_mert(weights.mert, weights.mert_sizes, weights.path)
+        self.width = int(model.config.hidden_size)
         self._network = Network(
-            MertRows(model.requires_grad_(False)).eval(),
+            MertRows(model).eval(),
             compute,
             name="clamp3 sound",
             identity=f"mert:{weights.digest}",
