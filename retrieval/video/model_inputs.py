@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.errors import PreconditionError
-from retrieval.core.video import Source, VideoFeatures
-from retrieval.video.model_card import Card
+from retrieval.core.video import FrameEmbeddings, Source, VideoFeatures, VideoSeries
+from retrieval.video.model_card import Card, Scaling
 
 MAX_SECONDS = 300
 """How much of a clip is looked at."""
@@ -48,17 +48,27 @@ def read_inputs(features: VideoFeatures, card: Card, tensors: Mapping[str, Array
     """
     if features.feature_set != card.video_set:
         raise _mismatch("video features are of the set", features.feature_set, card.video_set)
+    frames = features.frames
+    if frames is not None and card.frame_revision is not None:
+        if frames.revision != card.frame_revision:
+            raise _mismatch("frames are embedded by", frames.revision, card.frame_revision)
+        if frames.values.ndim != 2 or frames.values.shape[1] != card.shape.frame_dim:
+            shape = f"(seconds, {card.shape.frame_dim})"
+            raise _mismatch("frames have the shape", str(frames.values.shape), shape)
+    return scale_inputs(features, card.scale_in, tensors)
+
+
+def scale_inputs(
+    features: VideoFeatures, scale: Scaling, tensors: Mapping[str, Array]
+) -> ClipInputs:
+    """Standardise a clip; ``tensors`` has the scales of frames and series that are looked at."""
     known = np.array([s is not Source.UNAVAILABLE for s in features.sources], dtype=np.float32)
-    frames = np.zeros((0, card.shape.frame_dim), dtype=np.float32)
-    if features.frames is not None and card.frame_revision is not None:
-        if features.frames.revision != card.frame_revision:
-            raise _mismatch("frames are embedded by", features.frames.revision, card.frame_revision)
-        frames = _scaled(features.frames.values, "frames", tensors)
-    series = np.zeros((0, card.series), dtype=np.float32)
-    if features.series is not None and card.series:
-        series = _scaled(features.series.values, "series", tensors)
-    dims = standardise(np.asarray(features.values), card.scale_in.mean, card.scale_in.std) * known
-    return ClipInputs(dims, known, frames, series)
+    return ClipInputs(
+        dims=standardise(np.asarray(features.values), scale.mean, scale.std) * known,
+        known=known,
+        frames=_rows(features.frames, "frames", tensors),
+        series=_rows(features.series, "series", tensors),
+    )
 
 
 def standardise(
@@ -88,11 +98,15 @@ def pool(inputs: ClipInputs) -> Array:
     return np.concatenate(parts).astype(np.float32)
 
 
-def _scaled(rows: Array, part: str, tensors: Mapping[str, Array]) -> Array:
-    mean, std = tensors[f"scale.{part}.mean"], tensors[f"scale.{part}.std"]
-    if rows.ndim != 2 or rows.shape[1] != len(mean):
-        raise _mismatch(f"{part} have the shape", str(rows.shape), f"(seconds, {len(mean)})")
-    return standardise(rows[:MAX_SECONDS], mean, std)
+def _rows(
+    part: FrameEmbeddings | VideoSeries | None, name: str, tensors: Mapping[str, Array]
+) -> Array:
+    mean = tensors.get(f"scale.{name}.mean")
+    if mean is None:
+        return np.zeros((0, 0), dtype=np.float32)
+    if part is None:
+        return np.zeros((0, len(mean)), dtype=np.float32)
+    return standardise(part.values[:MAX_SECONDS], mean, tensors[f"scale.{name}.std"])
 
 
 def _mismatch(what: str, found: str, wanted: str) -> PreconditionError:
