@@ -59,6 +59,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.audio import Limits
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
+    from retrieval.store.series import SeriesFolder
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
     _expect(settings, create=create)
@@ -69,6 +70,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
         encoders,
         limits=limits,
         text_cache=settings.text_cache,
+        series=SeriesFolder.of(settings),
     )
 
 

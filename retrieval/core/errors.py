@@ -6,7 +6,7 @@
     ├── InvalidInputError      INVALID_ARGUMENT: INVALID_REQUEST, INVALID_FILTER,
     │   │                      INVALID_VECTOR, INVALID_FIELD, INVALID_PAGE_TOKEN,
     │   │                      INVALID_SETTING, INVALID_METADATA, INVALID_LABELS,
-    │   │                      FEATURES_UNREADABLE
+    │   │                      INVALID_SERIES, FEATURES_UNREADABLE
     │   ├── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
     │   │                      AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
     │   │                      AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT

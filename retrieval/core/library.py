@@ -6,7 +6,7 @@ The command line and the indexer speak these protocols; ``retrieval.search.Local
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +19,7 @@ from retrieval.core.queries import (
     SearchResponse,
     TrackPage,
 )
+from retrieval.core.series import Series
 from retrieval.core.spaces import EmbeddingSpace, Statistics
 from retrieval.core.tracks import LibraryInfo, Track, TrackRecord, TrackUpdate
 
@@ -146,6 +147,28 @@ class RecordReader(Protocol):
 
     def fetch_records(self, track_ids: Sequence[str]) -> tuple[TrackRecord, ...]:
         """The whole records among these that exist, in the given order, segments included."""
+        ...
+
+
+@runtime_checkable
+class SeriesLibrary(Protocol):
+    """A library that also keeps series of its tracks."""
+
+    def get_series(self, track_id: str, names: Collection[str] = ()) -> tuple[Series, ...]:
+        """Those of these names that a track has, or all, by name.
+
+        Raises:
+            NotFoundError: TRACK_NOT_FOUND.
+        """
+        ...
+
+    def write_series(
+        self, track_id: str, series: Sequence[Series], *, replacing: Collection[str] = ()
+    ) -> None:
+        """Keep series of a track, in the place of those of the same names and of ``replacing``.
+
+        They go when the track is deleted.
+        """
         ...
 
 

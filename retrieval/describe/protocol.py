@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.payload import Field, PayloadValue
+from retrieval.core.series import Series
+
+__all__ = ["LONGEST", "RATE", "Descriptor", "Findings", "Levels", "Series", "SeriesField", "Sound"]
 
 RATE = 22_050
 """Hz of ``Sound.samples``."""
@@ -94,34 +97,6 @@ class SeriesField:
     name: str
     unit: str
     description: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """Values over the time of one track: at a steady rate, at moments, or over spans.
-
-    Attributes:
-        name: Of a ``SeriesField``.
-        values: Shape (n,) or (n, width), of a number type; classes are indices of ``labels``.
-        rate: Values per second, value ``i`` being at ``i / rate``; None with ``times``.
-        times: Seconds of each value, ascending, float64 (n,); None with ``rate``.
-        ends: Seconds at which the span of each value ends; None for moments.
-        labels: Names of classes; empty for values that are quantities.
-    """
-
-    name: str
-    values: NDArray[Any]
-    rate: float | None = None
-    times: NDArray[np.float64] | None = None
-    ends: NDArray[np.float64] | None = None
-    labels: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if (self.rate is None) == (self.times is None):
-            raise ValueError(f"series {self.name!r} has either a rate or times")
-        for given in (self.times, self.ends):
-            if given is not None and given.shape != self.values.shape[:1]:
-                raise ValueError(f"series {self.name!r}: one time per value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

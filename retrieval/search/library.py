@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from retrieval.audio import Limits
 from retrieval.core.budget import Budget
@@ -19,6 +20,7 @@ from retrieval.core.queries import (
     SearchResponse,
     TrackPage,
 )
+from retrieval.core.series import Series
 from retrieval.core.spaces import EmbeddingSpace, Statistics
 from retrieval.core.tracks import (
     LibraryInfo,
@@ -28,6 +30,7 @@ from retrieval.core.tracks import (
     check_track_id,
 )
 from retrieval.encoders.protocol import Encoder
+from retrieval.search.calibration_measure import Calibrations
 from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Decoder, Encoding
 from retrieval.search.pipeline import answer
@@ -38,6 +41,7 @@ from retrieval.search.text_batches import TextCounts
 from retrieval.search.text_cache import DEFAULT_ENTRIES
 from retrieval.search.weights import statistics_of
 from retrieval.store.protocol import Store
+from retrieval.store.series import SeriesFolder
 
 MAX_BATCH = 1_000
 
@@ -53,6 +57,8 @@ class LocalLibrary:
         *,
         limits: Limits | None = None,
         text_cache: int = DEFAULT_ENTRIES,
+        calibrations: Path | None = None,
+        series: SeriesFolder | None = None,
     ) -> None:
         """Open a library over a store, which ``close`` closes with it.
 
@@ -62,10 +68,14 @@ class LocalLibrary:
             decoder: Decodes audio queries apart from this process; None decodes in it.
             limits: Bounds on the sound of a query.
             text_cache: Vectors of repeated texts to keep; 0 keeps none.
+            calibrations: Folder to keep what scores are worth; None measures it in every process.
+            series: Where series of tracks are kept; None keeps none.
         """
         self._store = store
+        self._series = series
         self._coverage = Coverage(store)
         self._encoding = Encoding(encoders, decoder=decoder, limits=limits, text_cache=text_cache)
+        self._calibrations = Calibrations(store, self._encoding, self._coverage, calibrations)
 
     # Questions
 
@@ -85,7 +95,14 @@ class LocalLibrary:
 
     def _sources(self, budget: Budget | None) -> Sources:
         info = self._store.info()
-        return Sources(self._store, info, self._encoding, self._coverage, budget or Budget())
+        return Sources(
+            store=self._store,
+            info=info,
+            encoding=self._encoding,
+            coverage=self._coverage,
+            calibrations=self._calibrations,
+            budget=budget or Budget(),
+        )
 
     def get_track(self, track_id: str) -> Track:
         """One track with its whole payload.
@@ -188,6 +205,11 @@ class LocalLibrary:
         check_scope(filter, None, self._store.info().fields)
         return RecordPage(*self._store.scroll(filter, limit=limit, after=after, vectors=True))
 
+    def get_series(self, track_id: str, names: Collection[str] = ()) -> tuple[Series, ...]:
+        """Series of a track, by name; see ``SeriesLibrary.get_series``."""
+        self.get_track(track_id)
+        return self._series.read(track_id, names) if self._series is not None else ()
+
     # Changes
 
     def declare(
@@ -211,7 +233,17 @@ class LocalLibrary:
         """Delete tracks with their segments; returns how many there were."""
         _check_batch(track_ids)
         with self._changing():
-            return self._store.delete(list(track_ids)) if track_ids else 0
+            deleted = self._store.delete(list(track_ids)) if track_ids else 0
+        if self._series is not None:
+            self._series.delete(track_ids)
+        return deleted
+
+    def write_series(
+        self, track_id: str, series: Sequence[Series], *, replacing: Collection[str] = ()
+    ) -> None:
+        """Keep series of a track; see ``SeriesLibrary.write_series``."""
+        if self._series is not None:
+            self._series.write(track_id, series, replacing=replacing)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
 from retrieval.settings import Settings
 from retrieval.store import open_store
+from retrieval.store.series import SeriesFolder
 
 
 class OwnLibrary(LocalLibrary):
@@ -28,6 +29,7 @@ class OwnLibrary(LocalLibrary):
                 max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes
             ),
             text_cache=settings.text_cache,
+            series=SeriesFolder.of(settings),
         )
         self._decoder.start()
         for encoder in encoders.text():
