@@ -177,7 +177,7 @@ def _unable(
     name: str, info: LibraryInfo, encoders: Mapping[str, Encoder], able: Sequence[str]
 ) -> PreconditionError:
     """Why labels cannot be compared with tracks in a space, or (no name) in any."""
-    fix = "set SEGUE_ENCODERS to one of words and sound (clap, clamp3), and index with it"
+    fix = "set SEGUE_ENCODERS to one of words and sound (ear, clap, clamp3), and index with it"
     if not name:
         message, reason = f"no space here compares words with sound; {fix}", "SPACE_UNAVAILABLE"
     elif name not in info.spaces:

@@ -87,5 +87,40 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
             click.echo(f"{query}: {answer}")
 
 
+@main.command()
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--shards",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder whose valid shards the attributes are calibrated on; else they are not.",
+)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Instead of in place.")
+def export(checkpoint: Path, shards: Path | None, to: Path | None) -> None:
+    """Write the weights that ship from CHECKPOINT."""
+    import numpy as np
+    import torch
+
+    from indexer.training import export as exporting
+    from indexer.training.attributes import NAMES
+    from indexer.training.evaluate import hear
+    from indexer.training.shards import read_shard
+    from retrieval.encoders.ear_towers import EarAudio
+    from retrieval.encoders.ear_weights import FILE
+
+    state = torch.load(checkpoint, weights_only=True)
+    names = sorted(path.stem for path in shards.glob("valid-*.jsonl")) if shards else []
+    logits = values = np.zeros((0, len(NAMES)), dtype=np.float32)
+    if shards and names:
+        ear = EarAudio(exporting.fold_audio(state["audio"]))
+        heard = hear([read_shard(shards, name) for name in names], ear)
+        logits, values = heard.logits, heard.values
+    path = to or FILE
+    nearest = exporting.write(path, state, exporting.calibrate(logits, values))
+    click.echo(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB, cosine {nearest:.6f} to single precision, "
+        f"attributes calibrated on {len(logits)} windows"
+    )
+
+
 if __name__ == "__main__":
     main()

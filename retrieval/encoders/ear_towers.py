@@ -137,8 +137,10 @@ class EarText:
     def __call__(self, text: Sequence[Token]) -> Array:
         """A vector of length 1 for at least one token."""
         w = self._w
-        words = w["words.weight"][[token.word for token in text]]
-        bags = np.stack([w["pieces.weight"][list(token.pieces)].mean(axis=0) for token in text])
+        # The tables are in sixteen bits: what is summed up is not.
+        words = w["words.weight"][[token.word for token in text]].astype(np.float32)
+        runs = (w["pieces.weight"][list(token.pieces)] for token in text)
+        bags = np.stack([rows.mean(axis=0, dtype=np.float32) for rows in runs])
         x = words + w["places"][: len(text)] + bags
         for layer in range(self._layers):
             x = self._layer(f"layers.layers.{layer}", x)

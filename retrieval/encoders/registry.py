@@ -48,6 +48,12 @@ class EncoderDescription:
 
 _DESCRIPTIONS = (
     EncoderDescription(
+        name="ear",
+        summary="sound, and descriptions of it, by a small model that ships with Segue",
+        modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        factory="retrieval.encoders.ear:EarEncoder",
+    ),
+    EncoderDescription(
         name="perceptual",
         summary="ten dimensions one can hear: warmth, brightness, rhythm, arousal, valence, …",
         modalities=frozenset({Modality.AUDIO}),

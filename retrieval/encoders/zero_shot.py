@@ -41,6 +41,8 @@ _CLAP = {
 _TEMPLATES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "clap": _CLAP,
     "laion-clap": _CLAP,
+    # Anything around a word says something of its own to so small a model.
+    "ear": {"": ("{}",)},
     "clamp3": {"": ("{}", *_ANY[:2]), "mood": ("{}", *_MOOD[:2]), "instrument": _INSTRUMENT},
 }
 _OTHERS = {"": _ANY, "mood": _MOOD, "instrument": _INSTRUMENT}
@@ -111,8 +113,11 @@ def label_vectors(encoder: TextEncoder, labels: Sequence[Label]) -> NDArray[np.f
 
 
 def background_vectors(encoder: TextEncoder) -> NDArray[np.float32]:
-    """Vectors of the background texts, (n, dim), in the sentences that labels are put into."""
-    return label_vectors(encoder, [Label(word) for word in BACKGROUND])
+    """Vectors of the background texts, (n, dim), in the sentences that labels are put into.
+
+    A small model does not know them all; those that it does not are left out.
+    """
+    return label_vectors(encoder, [Label(word) for word in BACKGROUND if _says(encoder, word)])
 
 
 def evidence(
@@ -131,6 +136,14 @@ def evidence(
             texts -= background_vectors(encoder).astype(np.float64).mean(axis=0)
             found.append(texts @ units(vector[np.newaxis])[0])
     return [float(one) for one in np.mean(found, axis=0)]
+
+
+def _says(encoder: TextEncoder, word: str) -> bool:
+    try:
+        encoder.prepare_text(word)
+    except InvalidInputError:
+        return False
+    return True
 
 
 def _prepare(encoder: TextEncoder, label: Label, text: str) -> object:

@@ -56,6 +56,8 @@ def test_the_wheel_holds_both_packages_whole(built: tuple[Path, set[str]]) -> No
     assert "retrieval/api/v1/search_pb2.py" in names
     assert "retrieval/api/v1/search_pb2.pyi" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "retrieval/encoders/ear.safetensors" in names
+    assert not any(name.startswith("indexer/training") for name in names)
 
 
 def test_the_sdist_builds_the_same(built: tuple[Path, set[str]]) -> None:

