@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from retrieval.cli.bars import counting_stages
 from retrieval.cli.failures import EXIT_INTERRUPTED
 from retrieval.cli.state import State, global_options, pass_state
 
 if TYPE_CHECKING:
-    from indexer.tagging import LabelCount, TagReport, Watch
+    from indexer.tagging import LabelCount, TagReport
     from retrieval.encoders.zero_shot import Label
 
 
@@ -115,7 +113,7 @@ def command(
     from retrieval.encoders.registry import default_encoders
 
     shown = not (quiet or state.json)
-    with open_library(state) as library, _progress(show=shown) as watch:
+    with open_library(state) as library, counting_stages("reading labels", show=shown) as watch:
         report = tag(
             library,
             default_encoders(state.settings()),
@@ -144,7 +142,7 @@ def _clear(state: State, *, quiet: bool) -> int:
     from retrieval.cli.output import print_json
 
     shown = not (quiet or state.json)
-    with open_library(state) as library, _progress(show=shown) as watch:
+    with open_library(state) as library, counting_stages("reading labels", show=shown) as watch:
         changed = clear(library, manifest_dir=manifest_dir(state), watch=watch)
     if state.json:
         print_json({"cleared": changed})
@@ -216,36 +214,3 @@ def _json(one: LabelCount) -> dict[str, Any]:
             for track, score in one.examples
         ],
     }
-
-
-@contextmanager
-def _progress(*, show: bool) -> Iterator[Watch | None]:
-    """A live bar on a terminal; nothing in a pipe."""
-    if not show or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    bar = Bar(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("reading labels", total=None)
-        now = ""
-
-        def show_progress(doing: str, done: int, total: int) -> None:
-            nonlocal task, now
-            if doing != now:
-                # The time left of one walk says nothing about the next.
-                bar.remove_task(task)
-                task, now = bar.add_task(doing, total=total), doing
-            bar.update(task, completed=done, total=total)
-
-        yield show_progress
