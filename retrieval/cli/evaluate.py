@@ -87,23 +87,25 @@ def _show(results: Mapping[str, Evaluation], state: State) -> None:
     columns = [Column("space", "bold")]
     columns += [Column(name.replace("_", " "), "cyan", right=True) for name in first.figures]
     lines = [
-        (name, *(_cell(key, figure) for key, figure in result.figures.items()))
+        (name, *(figure_cell(key, figure) for key, figure in result.figures.items()))
         for name, result in results.items()
     ]
     lines.append(
-        ("chance", *(_number(key, figure.chance) for key, figure in first.figures.items()))
+        ("chance", *(figure_text(key, figure.chance) for key, figure in first.figures.items()))
     )
     caption = f"{first.queries} queries, pool of {first.pool} tracks, 95 % bootstrap intervals"
     print_table(columns, lines, caption=caption)
 
 
-def _number(name: str, value: float) -> str:
+def figure_text(name: str, value: float) -> str:
+    """A figure by its name, with the digits that mean something."""
     return f"{value:.1f}" if name == "median_rank" else f"{value:.3f}"
 
 
-def _cell(name: str, figure: Estimate) -> str:
-    low, high = _number(name, figure.low), _number(name, figure.high)
-    return f"{_number(name, figure.value)} [{low}, {high}]"
+def figure_cell(name: str, figure: Estimate) -> str:
+    """A figure and its interval."""
+    low, high = figure_text(name, figure.low), figure_text(name, figure.high)
+    return f"{figure_text(name, figure.value)} [{low}, {high}]"
 
 
 def _json(result: Evaluation) -> dict[str, Any]:
