@@ -10,6 +10,7 @@ from retrieval.core.budget import Budget
 from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.spaces import DenseVector, EmbeddingSpace, Statistics, Vector
 from retrieval.encoders.audio_pass import PreparedTrack, forward_tracks, prepare_track
+from retrieval.encoders.cohort import Cohort, HasCohort
 from retrieval.encoders.protocol import AudioEncoder, Encoder, HasReference, TextEncoder
 from retrieval.search.faults import at_fault
 from retrieval.search.text_batches import TextBatches, TextCounts
@@ -79,6 +80,11 @@ class Encoding:
             return None
         encoder: object = self._encoders[space.name]
         return encoder.reference if isinstance(encoder, HasReference) else None
+
+    def cohort(self, space: EmbeddingSpace) -> Cohort | None:
+        """The sounds by which texts are judged in a space, if its encoder brings some."""
+        encoder: object = self._encoders.get(space.name)
+        return encoder.cohort() if self.has(space) and isinstance(encoder, HasCohort) else None
 
     def texts(
         self, space: EmbeddingSpace, texts: Sequence[str], budget: Budget

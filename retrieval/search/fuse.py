@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.core.queries import Evidence, Fusion, FusionMethod
-from retrieval.core.spaces import Probe, SparseVector
+from retrieval.core.spaces import Modality, Probe, SparseVector
 from retrieval.store.protocol import Match
+
+_SUREST = 1.0 - 1e-6
+"""Fits that count in a product; of 1 there is no logarithm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,11 +23,13 @@ class Lane:
         query: Index of its query in the request.
         share: What its ranking counts: the weight of the query times that of the space.
         probe: The encoded query.
+        source: What it was encoded from; None if nobody knows.
     """
 
     query: int
     share: float
     probe: Probe
+    source: Modality | None = None
 
     @property
     def dense(self) -> bool:
@@ -41,12 +46,14 @@ class Ranking:
         matches: The answer.
         strangers: Tracks of other rankings that have no vector in this space.
         among: If there are any, how many tracks have one.
+        fits: How likely each match is what was asked for; None where the space is not calibrated.
     """
 
     lane: Lane
     matches: tuple[Match, ...]
     strangers: frozenset[str] = frozenset()
     among: int = 0
+    fits: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +85,27 @@ def fuse(rankings: Sequence[Ranking], fusion: Fusion) -> list[Fused]:
 
     A single ranking keeps its own scores and order. RRF sums share / (k + rank) (Cormack et al.
     2009). WEIGHTED_SCORE sums share times the score scaled to 0..1 by the minimum and maximum of
-    its ranking (1 where all are equal). A track that a ranking lacks gets 0 of it, but for
-    strangers: one that has no vector in the space is taken to stand there as it does in the other
-    dense spaces of the query, and if it is a stranger in all of them, as the average track does.
+    its ranking (1 where all are equal). FIT is 1 - product of (1 - fit)^share, with RRF among
+    equals; unless every ranking is calibrated, it is RRF. A track that a ranking lacks gets 0 of
+    it, but for strangers: one that has no vector in the space is taken to stand there as it does in
+    the other dense spaces of the query, and if it is a stranger in all of them, as the average
+    track does.
     """
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     parts: dict[str, dict[int, float]] = defaultdict(dict)
     assumed: dict[str, list[float]] = defaultdict(list)
-    given = [_parts(ranking, fusion) for ranking in rankings]
+    method = fusion.method
+    if method is FusionMethod.FIT and any(ranking.fits is None for ranking in rankings):
+        method = FusionMethod.RRF
+    given = [_parts(ranking, method, fusion.k) for ranking in rankings]
     for place, ranking in enumerate(rankings):
         lane = ranking.lane
         for rank, (match, part) in enumerate(
             zip(ranking.matches, given[place], strict=True), start=1
         ):
+            fit = None if ranking.fits is None else ranking.fits[rank - 1]
             evidence[match.track_id].append(
-                Evidence(lane.query, lane.probe.space, rank, match.score, match.distance)
+                Evidence(lane.query, lane.probe.space, rank, match.score, match.distance, fit)
             )
             parts[match.track_id][place] = part
     if len(rankings) == 1:
@@ -108,11 +121,19 @@ def fuse(rankings: Sequence[Ranking], fusion: Fusion) -> list[Fused]:
             shares = math.fsum(rankings[n].lane.share for n in kin)
             assumed[key].append(ranking.lane.share * held / shares if kin else typical)
     # fsum: symmetric places give equal sums in any order, so that the tie goes to the id.
-    fused = [
-        Fused(key, math.fsum((*found.values(), *assumed[key])), tuple(evidence[key]))
-        for key, found in parts.items()
-    ]
-    return sorted(fused, key=lambda one: (-one.score, one.track_id))
+    sums = {key: math.fsum((*found.values(), *assumed[key])) for key, found in parts.items()}
+    if method is not FusionMethod.FIT:
+        fused = [Fused(key, score, tuple(evidence[key])) for key, score in sums.items()]
+        return sorted(fused, key=lambda one: (-one.score, one.track_id))
+    fused = [Fused(key, -math.expm1(-total), tuple(evidence[key])) for key, total in sums.items()]
+    return sorted(
+        fused, key=lambda one: (-one.score, -_by_rank(one, rankings, fusion.k), one.track_id)
+    )
+
+
+def _by_rank(one: Fused, rankings: Sequence[Ranking], k: int) -> float:
+    shares = {(r.lane.query, r.lane.probe.space): r.lane.share for r in rankings}
+    return math.fsum(shares[e.query, e.space] / (k + e.rank) for e in one.evidence)
 
 
 def _kin(key: str, lane: Lane, rankings: Sequence[Ranking]) -> list[int]:
@@ -124,10 +145,13 @@ def _kin(key: str, lane: Lane, rankings: Sequence[Ranking]) -> list[int]:
     ]
 
 
-def _parts(ranking: Ranking, fusion: Fusion) -> list[float]:
+def _parts(ranking: Ranking, method: FusionMethod, k: int) -> list[float]:
     share = ranking.lane.share
-    if fusion.method is FusionMethod.RRF:
-        return [share / (fusion.k + rank) for rank in range(1, len(ranking.matches) + 1)]
+    if method is FusionMethod.RRF:
+        return [share / (k + rank) for rank in range(1, len(ranking.matches) + 1)]
+    if method is FusionMethod.FIT:
+        # Sums of these are logarithms of the products.
+        return [-share * math.log1p(-min(fit, _SUREST)) for fit in ranking.fits or ()]
     scores = [match.score for match in ranking.matches]
     if not scores:
         return []

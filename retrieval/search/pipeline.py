@@ -1,4 +1,4 @@
-"""The one query path: validate, plan, encode, search, fuse, group by track, present."""
+"""The one query path: validate, plan, encode, search, judge, fuse, group by track, present."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from retrieval.core.queries import (
 from retrieval.core.spaces import Level
 from retrieval.core.tracks import Track
 from retrieval.search.coverage import mark_strangers
+from retrieval.search.fits import fits_of, good_enough, space_fit
 from retrieval.search.fuse import Fused, Lane, Ranking, depth, fuse
 from retrieval.search.moments import best_segments
 from retrieval.search.plan import Plan, make_plan, validate
@@ -43,8 +44,10 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
     sources.budget.check("encoding the query")
     lanes = encode(plan, sources)
     sources.budget.check("searching")
-    rankings = search(lanes, plan, request, sources)
-    fused = fuse(rankings, request.fusion)
+    found = search(lanes, plan, request, sources)
+    rankings = sources.calibrations.judge(found, sources.info, sources.budget)
+    fits = fits_of(rankings)
+    fused = good_enough(fuse(rankings, request.fusion), fits, request.min_fit)
     end = request.offset + request.limit
     page = fused[request.offset : end]
     sources.budget.check("looking for segments")
@@ -53,9 +56,10 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
     )
     payloads = payloads_of(page, rankings, request, sources)
     return SearchResponse(
-        hits=present(page, payloads, moments),
+        hits=present(page, payloads, moments, fits),
         took_ms=(time.perf_counter() - started) * 1000.0,
         more=len(fused) > end,
+        spaces=tuple([space_fit(ranking) for ranking in rankings]),
     )
 
 
@@ -65,7 +69,7 @@ def encode(plan: Plan, sources: Sources) -> list[Lane]:
     for asked in plan.asked:
         by_kind[type(asked.query)].append(asked)
     lanes = [
-        Lane(one.index, one.shares[probe.space], probe)
+        Lane(one.index, one.shares[probe.space], probe, kind_of(one.query).source)
         for alike in by_kind.values()
         for one, probe in kind_of(alike[0].query).probes(alike, sources)
     ]
@@ -126,6 +130,7 @@ def present(
     page: Sequence[Fused],
     payloads: Mapping[str, Payload],
     moments: Mapping[str, tuple[SegmentHit, ...]],
+    fits: Mapping[str, float],
 ) -> tuple[Hit, ...]:
     """Hits as the caller sees them."""
     return tuple(
@@ -134,6 +139,7 @@ def present(
             score=one.score,
             segments=moments.get(one.track_id, ()),
             evidence=one.evidence,
+            fit=fits.get(one.track_id),
         )
         for one in page
         if one.track_id in payloads

@@ -267,6 +267,9 @@ class TestRoundTrips:
                 return method
 
         own = LocalLibrary(Counting(), encoders())
+        # Spaces are calibrated once.
+        own.search(SearchRequest((text("blue piece"),)))
+        calls.clear()
         own.search(SearchRequest((text("red", 1.0, "hue"),), segments=0))
         assert calls == ["search"]
         calls.clear()

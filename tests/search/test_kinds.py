@@ -96,7 +96,10 @@ class TestText:
 
     def test_texts_of_a_request_share_a_batch(self, filled):
         own = encoders()
-        LocalLibrary(filled, own).search(
+        library = LocalLibrary(filled, own)
+        ask(library, TextQuery("white"))  # calibrates the space
+        own["hue"].batches.clear()
+        library.search(
             SearchRequest(tuple(WeightedQuery(TextQuery(c)) for c in ("red", "blue", "grey")))
         )
         assert own["hue"].batches == [3]

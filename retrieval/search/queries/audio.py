@@ -17,6 +17,7 @@ class AudioKind(QueryKind[AudioQuery]):
 
     name = "audio"
     encoded = True
+    source = Modality.AUDIO
 
     def check(self, query: AudioQuery, where: str) -> None:
         """Reject no bytes at all, and more than the limit."""

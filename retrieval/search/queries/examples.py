@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.errors import InvalidInputError, NotFoundError, PreconditionError
-from retrieval.core.spaces import EmbeddingSpace, Level, Probe, check_vector
+from retrieval.core.spaces import EmbeddingSpace, Level, Modality, Probe, check_vector
 from retrieval.core.tracks import TrackRecord, check_track_id
 from retrieval.search.queries.kind import Asked, Q, QueryKind, Sources
 from retrieval.search.weights import standard_weights
@@ -29,6 +29,7 @@ class ExamplesKind(QueryKind[Examples]):
     """Positive and negative examples, all left out of the answer."""
 
     name = "example"
+    source = Modality.AUDIO
 
     def check(self, query: Examples, where: str) -> None:
         """Reject no positive example, too many, and what is not a track id."""

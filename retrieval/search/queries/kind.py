@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from retrieval.core.budget import Budget
-from retrieval.core.spaces import EmbeddingSpace, Probe
+from retrieval.core.spaces import EmbeddingSpace, Modality, Probe
 from retrieval.core.tracks import LibraryInfo
+from retrieval.search.calibration_measure import Calibrations
 from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Encoding
 from retrieval.store.protocol import Store
@@ -26,6 +27,7 @@ class Sources:
         info: What the library is made of, read once per request.
         encoding: The encoders of this machine.
         coverage: Which spaces lack tracks.
+        calibrations: What scores are worth in this library.
         budget: Checked between stages.
     """
 
@@ -33,6 +35,7 @@ class Sources:
     info: LibraryInfo
     encoding: Encoding
     coverage: Coverage
+    calibrations: Calibrations
     budget: Budget
 
 
@@ -66,10 +69,12 @@ class QueryKind(ABC, Generic[Q]):
         name: What the kind is called in messages.
         encoded: True if its probes come out of an encoder on this machine, so that the encoder's
             revision must be the library's.
+        source: What its probes are made of, by which their scores are judged; None if nobody knows.
     """
 
     name: ClassVar[str]
     encoded: ClassVar[bool] = False
+    source: ClassVar[Modality | None] = None
 
     @abstractmethod
     def check(self, query: Q, where: str) -> None:

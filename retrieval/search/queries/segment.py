@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieval.core.errors import NotFoundError, PreconditionError
 from retrieval.core.queries import SegmentQuery
-from retrieval.core.spaces import EmbeddingSpace, Level, Probe, check_vector
+from retrieval.core.spaces import EmbeddingSpace, Level, Modality, Probe, check_vector
 from retrieval.core.tracks import SegmentRecord, Span, check_track_id
 from retrieval.search.queries.kind import Asked, QueryKind, Sources
 from retrieval.search.weights import standard_weights
@@ -18,6 +18,7 @@ class SegmentKind(QueryKind[SegmentQuery]):
     """A time span of a track. The track itself may be in the answer: a refrain comes back."""
 
     name = "segment"
+    source = Modality.AUDIO
 
     def check(self, query: SegmentQuery, where: str) -> None:
         """Reject what is not a track id; ``Span`` has checked itself."""

@@ -17,6 +17,7 @@ class TextKind(QueryKind[TextQuery]):
 
     name = "text"
     encoded = True
+    source = Modality.TEXT
 
     def check(self, query: TextQuery, where: str) -> None:
         """Reject an empty or overlong text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from retrieval.core.queries import TrackQuery
-from retrieval.core.spaces import EmbeddingSpace, Level, Probe
+from retrieval.core.spaces import EmbeddingSpace, Level, Modality, Probe
 from retrieval.core.tracks import check_track_id
 from retrieval.search.queries.examples import Examples, example_probes
 from retrieval.search.queries.kind import Asked, QueryKind, Sources
@@ -15,6 +15,7 @@ class TrackKind(QueryKind[TrackQuery]):
     """A track of the library, which is left out of the answer."""
 
     name = "track"
+    source = Modality.AUDIO
 
     def check(self, query: TrackQuery, where: str) -> None:
         """Reject what is not a track id."""
