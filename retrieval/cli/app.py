@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("retrieval.cli.serve", "Serve a library over gRPC."),
     "compare": ("retrieval.cli.compare", "Tell how alike files, folders or a text and sounds are."),
     "export": ("retrieval.cli.export", "Write vectors to .npy files or a Parquet table."),
+    "extract": ("retrieval.cli.extract", "Run pitch, beat, chord and embedding extractors."),
     "copy": ("retrieval.cli.copy", "Copy a library to another store, encoding nothing again."),
     "eval": ("retrieval.cli.evaluate", "Measure retrieval on a CSV of queries and answers."),
     "demo": ("retrieval.cli.demo", "Show the whole thing on a small rendered library."),

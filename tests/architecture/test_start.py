@@ -43,14 +43,27 @@ def test_the_client_loads_no_engine_and_no_decoder() -> None:
 
 
 # Imported by their encoders alone, once a model is to be loaded.
-OF_THE_MODELS_EXTRA = [
-    f"retrieval.encoders.{name}"
-    for name in (
-        *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
-        *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
-        *("canaries", "network", "onnx_runtime", "proofs"),
-    )
-]
+OF_THE_MODELS_EXTRA = (
+    [
+        f"retrieval.encoders.{name}"
+        for name in (
+            *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
+            *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
+            *("canaries", "network", "onnx_runtime", "proofs"),
+        )
+    ]
+    + [
+        f"indexer.learning.{name}"
+        for name in (
+            *("networks", "losses", "fitting", "resuming", "mlp", "temporal", "tuning", "options"),
+            *("recommender", "video_features"),
+        )
+    ]
+    + [
+        f"indexer.extractors.{name}"
+        for name in ("beat_this", "btc", "btc_network", "crepe", "mert", "openl3", "weights")
+    ]
+)
 
 
 def test_the_base_install_runs_without_extras() -> None:
