@@ -151,11 +151,15 @@ class Probe:
         vector: float32 of shape (dim,), or sparse.
         weights: float64 of shape (dim,), >= 0, at least one positive; WEIGHTED_EUCLIDEAN only,
             where ``None`` means all ones.
+        about: float64 of shape (dim,), in the space's own units; WEIGHTED_EUCLIDEAN only. If given,
+            points rank by the weighted cosine of what they and the query differ from this by, and
+            their distance is 1 less that; a point that does not differ has distance 1.
     """
 
     space: str
     vector: Vector
     weights: NDArray[np.float64] | None = field(default=None)
+    about: NDArray[np.float64] | None = field(default=None)
 
 
 def check_vector(space: EmbeddingSpace, vector: Vector, *, where: str) -> None:

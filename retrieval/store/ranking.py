@@ -32,7 +32,7 @@ from retrieval.core.spaces import (
 from retrieval.core.tracks import LibraryInfo, Span
 from retrieval.store.points import decode_fields, span_of, track_id_of
 from retrieval.store.protocol import Match, StoreQuery
-from retrieval.store.weighted import WeightedProbe, plan
+from retrieval.store.weighted import DirectedProbe, WeightedProbe, plan
 
 _GROWTH = 4
 
@@ -107,14 +107,17 @@ class Ranking:
             raise InvalidInputError("limit and per_track must be at least 1")
         self.query = query
         self.space = space
-        self._weighted: WeightedProbe | None = None
+        self._weighted: WeightedProbe | DirectedProbe | None = None
         if space.distance is Distance.WEIGHTED_EUCLIDEAN:
             self._weighted = plan(space, query.probe)
         self._groups: dict[str, _Best] | None = None
         wanted = query.limit * (query.per_track or 1)
         # A sparse query without terms matches nothing, and engines disagree on how to say so.
         vacuous = isinstance(query.probe.vector, SparseVector) and not len(query.probe.vector)
-        self._asks: dict[str | None, Ask] = {} if vacuous else {None: Ask(wanted + _margin(wanted))}
+        first = wanted + _margin(wanted)
+        if self._weighted is not None:
+            first = self._weighted.first(first)
+        self._asks: dict[str | None, Ask] = {} if vacuous else {None: Ask(first)}
         self._matches: tuple[Match, ...] = ()
 
     @property
@@ -178,7 +181,7 @@ class Ranking:
             stored = np.array([c.stored for c in candidates])
             distances = self._weighted.distances(stored).tolist()
             matches = [
-                Match(m.track_id, 0.0 - distance, m.span, distance, m.payload)
+                Match(m.track_id, self._weighted.score(distance), m.span, distance, m.payload)
                 for m, distance in zip(matches, distances, strict=True)
             ]
         last = min(map(attrgetter("score"), candidates))

@@ -1,4 +1,4 @@
-r"""Exact weighted-Euclidean search on an engine that only knows the inner product.
+r"""Exact weighted-Euclidean and cosine search on an engine that only knows the inner product.
 
 .. math:: \sum w (q - x)^2 = \sum w q^2 - \langle [2 w q, -w], [x, x^2] \rangle
 
@@ -6,6 +6,9 @@ Points are stored as ``[u, u^2]`` with ``u = (x - centre) / scale``; a query's w
 live in the probe alone, so that no change of weights or of statistics rewrites a vector. The engine
 ranks in float32; the distances are then taken again in float64 from the stored ``u``, and
 ``WeightedProbe.settles`` says whether the engine's rounding can have hidden a nearer point.
+
+A cosine under arbitrary weights is no inner product of stored vectors. There the engine gives those
+whose direction is the query's at all (a positive inner product), and their cosines are computed.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ from retrieval.core.spaces import Anchor, DenseVector, EmbeddingSpace, Probe
 
 # u^2 of the largest u, and sums of it, must stay finite in float32.
 _LARGEST = 1e18
+# Points to look at for a cosine: half of a library, and enough for most at once.
+_DIRECTED = 1 << 16
+_CLEARLY = 1e-3
+_SHORTEST = 1e-18
 # Relative error of a float32 inner product of n terms that were themselves rounded, per n.
 _UNIT = 2.0**-24
 
@@ -66,6 +73,14 @@ class WeightedProbe:
     weights: NDArray[np.float64]
     scale: float
 
+    def first(self, wanted: int) -> int:
+        """How many points to ask the engine for at first."""
+        return wanted
+
+    def score(self, distance: float) -> float:
+        """Higher is better, and never -0."""
+        return 0.0 - distance
+
     def distances(self, stored: NDArray[np.floating]) -> NDArray[np.float64]:
         """Exact distances (n,) to points in their stored form (n, 2 * dim)."""
         u = np.asarray(stored, dtype=np.float64)[:, : len(self.u)]
@@ -88,12 +103,55 @@ class WeightedProbe:
         return distance**2 * (1.0 + 4.0 * error) < least
 
 
-def plan(space: EmbeddingSpace, probe: Probe) -> WeightedProbe:
+@dataclass(frozen=True, slots=True, eq=False)
+class DirectedProbe:
+    """A query by cosine; the methods are those of ``WeightedProbe``.
+
+    Attributes:
+        vector: float32 of shape (2 * dim,): the engine's score is the inner product of what points
+            and query differ from ``origin`` by, less ``constant``, times ``scale``.
+        origin: float64 of shape (dim,), in units of the anchor.
+        ray: float64 of shape (dim,), from there to the query.
+        weights: As in ``WeightedProbe``.
+        constant: See ``vector``.
+        scale: See ``vector``.
+    """
+
+    vector: DenseVector
+    origin: NDArray[np.float64]
+    ray: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    constant: float
+    scale: float
+
+    def first(self, wanted: int) -> int:
+        """How many points to ask the engine for at first."""
+        return max(wanted, _DIRECTED)
+
+    def score(self, distance: float) -> float:
+        """The cosine."""
+        return 1.0 - distance
+
+    def distances(self, stored: NDArray[np.floating]) -> NDArray[np.float64]:
+        """1 - cosine (n,) of points in their stored form (n, 2 * dim)."""
+        apart = np.asarray(stored, dtype=np.float64)[:, : len(self.ray)] - self.origin
+        length = np.sqrt(np.square(apart) @ self.weights)
+        length *= np.sqrt(np.square(self.ray) @ self.weights)
+        products = apart @ (self.weights * self.ray)
+        cosines = np.divide(products, length, out=np.zeros_like(products), where=length > 0)
+        return 1.0 - np.clip(cosines, -1.0, 1.0)
+
+    def settles(self, distance: float, last_score: float) -> bool:
+        """Whether all points that the engine left out point away from the query, unlike this."""
+        return distance < 1.0 - _CLEARLY and last_score / self.scale <= self.constant
+
+
+def plan(space: EmbeddingSpace, probe: Probe) -> WeightedProbe | DirectedProbe:
     """The engine's side of a probe in a weighted-Euclidean space.
 
     Raises:
         InvalidInputError: INVALID_VECTOR if the weights do not fit, are negative, not finite or all
-            zero, or a value is too far from the anchor.
+            zero, a value is too far from the anchor, or a query by cosine has no direction.
     """
     anchor = _anchor(space)
     if isinstance(probe.vector, np.ndarray):
@@ -108,9 +166,32 @@ def plan(space: EmbeddingSpace, probe: Probe) -> WeightedProbe:
     # (q - x)^2 = scale^2 (u_q - u_x)^2
     weights = given * np.square(np.asarray(anchor.scale, dtype=np.float64))
     query = np.concatenate([2.0 * weights * u, -weights])
+    if probe.about is not None:
+        return _directed(space, u, weights, probe.about)
     # Only the order matters to the engine: bring the largest weight to 1, away from float32's ends.
     scale = 1.0 / float(weights.max())
     return WeightedProbe((query * scale).astype(np.float32), u, weights, scale)
+
+
+def _directed(
+    space: EmbeddingSpace,
+    u: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    about: NDArray[np.float64],
+) -> DirectedProbe:
+    anchor = _anchor(space)
+    if about.shape != (space.dim,) or not np.all(np.isfinite(about)):
+        raise _bad(f"space {space.name!r} takes {space.dim} finite values to look from")
+    origin = (about - np.asarray(anchor.centre)) / np.asarray(anchor.scale)
+    ray = u - origin
+    direction = weights * ray
+    if float(np.square(ray) @ weights) < _SHORTEST:
+        raise _bad(f"space {space.name!r}: the query has no direction to compare")
+    scale = 1.0 / float(np.abs(direction).max())
+    vector = np.concatenate([direction * scale, np.zeros(space.dim)])
+    return DirectedProbe(
+        vector.astype(np.float32), origin, ray, weights, float(direction @ origin), scale
+    )
 
 
 def _units(space: EmbeddingSpace, vector: DenseVector) -> DenseVector:

@@ -117,6 +117,38 @@ def nearest_are_those_of_brute_force(library, kind, filtered):
             assert wanted <= {m.track_id for m in got}, kind
 
 
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in {"one dimension", "far apart"}])
+@pytest.mark.parametrize("raw", [False, True])
+def test_nearest_by_cosine_are_those_of_brute_force(library, kind, raw):
+    """From the origin nearly all points lie one way, from their mean half of them."""
+    store, vectors, duration = library
+    rng = np.random.default_rng([len(kind), raw])
+    about = np.zeros(10) if raw else np.array(CENTRE)
+    apart = vectors.astype(np.float64) - about
+    for filtered in (False, True):
+        weights = weights_of(kind, rng)
+        query = (rng.normal(size=10) * SPREAD + CENTRE).astype(np.float32)
+        ray = query.astype(np.float64) - about
+        passing = duration < 120.0 if filtered else np.ones(POINTS, bool)
+        lengths = np.sqrt(np.square(apart) @ weights * (np.square(ray) @ weights))
+        distances = np.where(passing, 1.0 - apart @ (weights * ray) / lengths, np.inf)
+        asked = Range("duration", lt=120.0) if filtered else None
+        probe = Probe("felt", query, weights, about)
+        (got,) = store.search([StoreQuery(probe, filter=asked, limit=20)])
+        want = np.sort(distances)[:20]
+        assert [m.distance for m in got] == pytest.approx(want.tolist(), abs=1e-4)
+        assert [m.score for m in got] == pytest.approx([1.0 - m.distance for m in got])
+        found = [distances[int(m.track_id[1:])] for m in got]
+        assert found == pytest.approx(want.tolist(), abs=1e-4)
+
+
+def test_a_query_without_a_direction_is_refused(library):
+    store, _, _ = library
+    centre = np.array(CENTRE)
+    with pytest.raises(InvalidInputError, match="no direction"):
+        store.search([StoreQuery(Probe("felt", centre.astype("f4"), None, centre))])
+
+
 def test_a_point_finds_itself_and_its_duplicate_first(library):
     store, vectors, _ = library
     rng = np.random.default_rng(3)
