@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from retrieval.api.v1 import types_pb2 as retrieval_dot_api_dot_v1_dot_types__pb2
+from retrieval.api.v1 import video_pb2 as retrieval_dot_api_dot_v1_dot_video__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dretrieval/api/v1/search.proto\x12\x10retrieval.api.v1\x1a google/protobuf/field_mask.proto\x1a\x1cretrieval/api/v1/types.proto\"\xcc\x02\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05track\x18\x03 \x01(\tH\x00\x12\x31\n\x07segment\x18\x04 \x01(\x0b\x32\x1e.retrieval.api.v1.SegmentQueryH\x00\x12/\n\x06vector\x18\x05 \x01(\x0b\x32\x1d.retrieval.api.v1.VectorQueryH\x00\x12\x13\n\x06weight\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06spaces\x18\x07 \x03(\t\x12@\n\rspace_weights\x18\x08 \x03(\x0b\x32).retrieval.api.v1.Query.SpaceWeightsEntry\x1a\x33\n\x11SpaceWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x06\n\x04kindB\t\n\x07_weight\"C\n\x0cSegmentQuery\x12\r\n\x05track\x18\x01 \x01(\t\x12$\n\x04span\x18\x02 \x01(\x0b\x32\x16.retrieval.api.v1.Span\"\xd3\x01\n\x0bVectorQuery\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12\r\n\x05space\x18\x02 \x01(\t\x12*\n\x07scaling\x18\x03 \x01(\x0e\x32\x19.retrieval.api.v1.Scaling\x12;\n\x07weights\x18\x04 \x03(\x0b\x32*.retrieval.api.v1.VectorQuery.WeightsEntry\x12\x0c\n\x04\x64ims\x18\x05 \x03(\t\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"N\n\x06\x46usion\x12.\n\x06method\x18\x01 \x01(\x0e\x32\x1e.retrieval.api.v1.FusionMethod\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"\xbf\x02\n\rSearchRequest\x12(\n\x07queries\x18\x01 \x03(\x0b\x32\x17.retrieval.api.v1.Query\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0c\n\x04skip\x18\x05 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\x07 \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07min_fit\x18\t \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_max_segmentsB\n\n\x08_min_fit\"\x7f\n\x12SearchAudioRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32\x1f.retrieval.api.v1.SearchRequestH\x00\x12-\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1c.retrieval.api.v1.AudioChunkH\x00\x42\x06\n\x04part\")\n\nAudioChunk\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xce\x03\n\x10RecommendRequest\x12\x10\n\x08positive\x18\x01 \x03(\t\x12\x10\n\x08negative\x18\x02 \x03(\t\x12\x0e\n\x06spaces\x18\x03 \x03(\t\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\t \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12K\n\rspace_weights\x18\x0b \x03(\x0b\x32\x34.retrieval.api.v1.RecommendRequest.SpaceWeightsEntry\x12\x14\n\x07min_fit\x18\x0c \x01(\x01H\x01\x88\x01\x01\x1a\x33\n\x11SpaceWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0f\n\r_max_segmentsB\n\n\x08_min_fit\"P\n\nSegmentHit\x12$\n\x04span\x18\x01 \x01(\x0b\x32\x16.retrieval.api.v1.Span\x12\r\n\x05score\x18\x02 \x01(\x01\x12\r\n\x05space\x18\x03 \x01(\t\"\x83\x01\n\x08\x45vidence\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\x08\x64istance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x66it\x18\x06 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_distanceB\x06\n\x04_fit\"\xc2\x01\n\x03Hit\x12&\n\x05track\x18\x01 \x01(\x0b\x32\x17.retrieval.api.v1.Track\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x08segments\x18\x03 \x03(\x0b\x32\x1c.retrieval.api.v1.SegmentHit\x12,\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.Evidence\x12\x10\n\x03\x66it\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04weak\x18\x06 \x01(\x08\x42\x06\n\x04_fit\"P\n\x08SpaceFit\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x10\n\x03\x66it\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04weak\x18\x04 \x01(\x08\x42\x06\n\x04_fit\"\x8b\x01\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit\"\x90\x01\n\x13SearchAudioResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit\"\x8e\x01\n\x11RecommendResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit*M\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x18\n\x14SCALING_STANDARDISED\x10\x01\x12\x0f\n\x0bSCALING_RAW\x10\x02*}\n\x0c\x46usionMethod\x12\x1d\n\x19\x46USION_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46USION_METHOD_RRF\x10\x01\x12 \n\x1c\x46USION_METHOD_WEIGHTED_SCORE\x10\x02\x12\x15\n\x11\x46USION_METHOD_FIT\x10\x03\x32\x9f\x02\n\rSearchService\x12P\n\x06Search\x12\x1f.retrieval.api.v1.SearchRequest\x1a .retrieval.api.v1.SearchResponse\"\x03\x90\x02\x01\x12\x61\n\x0bSearchAudio\x12$.retrieval.api.v1.SearchAudioRequest\x1a%.retrieval.api.v1.SearchAudioResponse\"\x03\x90\x02\x01(\x01\x12Y\n\tRecommend\x12\".retrieval.api.v1.RecommendRequest\x1a#.retrieval.api.v1.RecommendResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dretrieval/api/v1/search.proto\x12\x10retrieval.api.v1\x1a google/protobuf/field_mask.proto\x1a\x1cretrieval/api/v1/types.proto\x1a\x1cretrieval/api/v1/video.proto\"\xfb\x02\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05track\x18\x03 \x01(\tH\x00\x12\x31\n\x07segment\x18\x04 \x01(\x0b\x32\x1e.retrieval.api.v1.SegmentQueryH\x00\x12/\n\x06vector\x18\x05 \x01(\x0b\x32\x1d.retrieval.api.v1.VectorQueryH\x00\x12-\n\x05video\x18\t \x01(\x0b\x32\x1c.retrieval.api.v1.VideoQueryH\x00\x12\x13\n\x06weight\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06spaces\x18\x07 \x03(\t\x12@\n\rspace_weights\x18\x08 \x03(\x0b\x32).retrieval.api.v1.Query.SpaceWeightsEntry\x1a\x33\n\x11SpaceWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x06\n\x04kindB\t\n\x07_weight\"C\n\x0cSegmentQuery\x12\r\n\x05track\x18\x01 \x01(\t\x12$\n\x04span\x18\x02 \x01(\x0b\x32\x16.retrieval.api.v1.Span\"\xd3\x01\n\x0bVectorQuery\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12\r\n\x05space\x18\x02 \x01(\t\x12*\n\x07scaling\x18\x03 \x01(\x0e\x32\x19.retrieval.api.v1.Scaling\x12;\n\x07weights\x18\x04 \x03(\x0b\x32*.retrieval.api.v1.VectorQuery.WeightsEntry\x12\x0c\n\x04\x64ims\x18\x05 \x03(\t\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"!\n\x0fPredictedVector\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\xdf\x02\n\nVideoQuery\x12\x36\n\tpredicted\x18\x01 \x01(\x0b\x32!.retrieval.api.v1.PredictedVectorH\x00\x12\x33\n\x08\x66\x65\x61tures\x18\x02 \x01(\x0b\x32\x1f.retrieval.api.v1.VideoFeaturesH\x00\x12\x0e\n\x04\x63lip\x18\x03 \x01(\x0cH\x00\x12(\n\x06metric\x18\x04 \x01(\x0e\x32\x18.retrieval.api.v1.Metric\x12*\n\x07scaling\x18\x05 \x01(\x0e\x32\x19.retrieval.api.v1.Scaling\x12:\n\x07weights\x18\x06 \x03(\x0b\x32).retrieval.api.v1.VideoQuery.WeightsEntry\x12\x0c\n\x04\x64ims\x18\x07 \x03(\t\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x04\n\x02of\"N\n\x06\x46usion\x12.\n\x06method\x18\x01 \x01(\x0e\x32\x1e.retrieval.api.v1.FusionMethod\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x04\n\x02_k\"\xbf\x02\n\rSearchRequest\x12(\n\x07queries\x18\x01 \x03(\x0b\x32\x17.retrieval.api.v1.Query\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0c\n\x04skip\x18\x05 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\x07 \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07min_fit\x18\t \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_max_segmentsB\n\n\x08_min_fit\"\x7f\n\x12SearchAudioRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32\x1f.retrieval.api.v1.SearchRequestH\x00\x12-\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1c.retrieval.api.v1.AudioChunkH\x00\x42\x06\n\x04part\")\n\nAudioChunk\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xce\x03\n\x10RecommendRequest\x12\x10\n\x08positive\x18\x01 \x03(\t\x12\x10\n\x08negative\x18\x02 \x03(\t\x12\x0e\n\x06spaces\x18\x03 \x03(\t\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.retrieval.api.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\x05\x12\x19\n\x0cmax_segments\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66usion\x18\t \x01(\x0b\x32\x18.retrieval.api.v1.Fusion\x12-\n\tread_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12K\n\rspace_weights\x18\x0b \x03(\x0b\x32\x34.retrieval.api.v1.RecommendRequest.SpaceWeightsEntry\x12\x14\n\x07min_fit\x18\x0c \x01(\x01H\x01\x88\x01\x01\x1a\x33\n\x11SpaceWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0f\n\r_max_segmentsB\n\n\x08_min_fit\"P\n\nSegmentHit\x12$\n\x04span\x18\x01 \x01(\x0b\x32\x16.retrieval.api.v1.Span\x12\r\n\x05score\x18\x02 \x01(\x01\x12\r\n\x05space\x18\x03 \x01(\t\"\x83\x01\n\x08\x45vidence\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\x08\x64istance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x66it\x18\x06 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_distanceB\x06\n\x04_fit\"\xc2\x01\n\x03Hit\x12&\n\x05track\x18\x01 \x01(\x0b\x32\x17.retrieval.api.v1.Track\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x08segments\x18\x03 \x03(\x0b\x32\x1c.retrieval.api.v1.SegmentHit\x12,\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.Evidence\x12\x10\n\x03\x66it\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04weak\x18\x06 \x01(\x08\x42\x06\n\x04_fit\"P\n\x08SpaceFit\x12\r\n\x05query\x18\x01 \x01(\x05\x12\r\n\x05space\x18\x02 \x01(\t\x12\x10\n\x03\x66it\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04weak\x18\x04 \x01(\x08\x42\x06\n\x04_fit\"\xbe\x01\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit\x12\x31\n\x06videos\x18\x05 \x03(\x0b\x32!.retrieval.api.v1.VideoPrediction\"\xc3\x01\n\x13SearchAudioResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit\x12\x31\n\x06videos\x18\x05 \x03(\x0b\x32!.retrieval.api.v1.VideoPrediction\"\x8e\x01\n\x11RecommendResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.retrieval.api.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07took_ms\x18\x03 \x01(\x01\x12*\n\x06spaces\x18\x04 \x03(\x0b\x32\x1a.retrieval.api.v1.SpaceFit*M\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x18\n\x14SCALING_STANDARDISED\x10\x01\x12\x0f\n\x0bSCALING_RAW\x10\x02*I\n\x06Metric\x12\x16\n\x12METRIC_UNSPECIFIED\x10\x00\x12\x14\n\x10METRIC_EUCLIDEAN\x10\x01\x12\x11\n\rMETRIC_COSINE\x10\x02*}\n\x0c\x46usionMethod\x12\x1d\n\x19\x46USION_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46USION_METHOD_RRF\x10\x01\x12 \n\x1c\x46USION_METHOD_WEIGHTED_SCORE\x10\x02\x12\x15\n\x11\x46USION_METHOD_FIT\x10\x03\x32\x9f\x02\n\rSearchService\x12P\n\x06Search\x12\x1f.retrieval.api.v1.SearchRequest\x1a .retrieval.api.v1.SearchResponse\"\x03\x90\x02\x01\x12\x61\n\x0bSearchAudio\x12$.retrieval.api.v1.SearchAudioRequest\x1a%.retrieval.api.v1.SearchAudioResponse\"\x03\x90\x02\x01(\x01\x12Y\n\tRecommend\x12\".retrieval.api.v1.RecommendRequest\x1a#.retrieval.api.v1.RecommendResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERY_SPACEWEIGHTSENTRY']._serialized_options = b'8\001'
   _globals['_VECTORQUERY_WEIGHTSENTRY']._loaded_options = None
   _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_options = b'8\001'
+  _globals['_VIDEOQUERY_WEIGHTSENTRY']._loaded_options = None
+  _globals['_VIDEOQUERY_WEIGHTSENTRY']._serialized_options = b'8\001'
   _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._loaded_options = None
   _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._serialized_options = b'8\001'
   _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
@@ -45,46 +48,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHSERVICE'].methods_by_name['SearchAudio']._serialized_options = b'\220\002\001'
   _globals['_SEARCHSERVICE'].methods_by_name['Recommend']._loaded_options = None
   _globals['_SEARCHSERVICE'].methods_by_name['Recommend']._serialized_options = b'\220\002\001'
-  _globals['_SCALING']._serialized_start=2701
-  _globals['_SCALING']._serialized_end=2778
-  _globals['_FUSIONMETHOD']._serialized_start=2780
-  _globals['_FUSIONMETHOD']._serialized_end=2905
-  _globals['_QUERY']._serialized_start=116
-  _globals['_QUERY']._serialized_end=448
-  _globals['_QUERY_SPACEWEIGHTSENTRY']._serialized_start=378
-  _globals['_QUERY_SPACEWEIGHTSENTRY']._serialized_end=429
-  _globals['_SEGMENTQUERY']._serialized_start=450
-  _globals['_SEGMENTQUERY']._serialized_end=517
-  _globals['_VECTORQUERY']._serialized_start=520
-  _globals['_VECTORQUERY']._serialized_end=731
-  _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_start=685
-  _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_end=731
-  _globals['_FUSION']._serialized_start=733
-  _globals['_FUSION']._serialized_end=811
-  _globals['_SEARCHREQUEST']._serialized_start=814
-  _globals['_SEARCHREQUEST']._serialized_end=1133
-  _globals['_SEARCHAUDIOREQUEST']._serialized_start=1135
-  _globals['_SEARCHAUDIOREQUEST']._serialized_end=1262
-  _globals['_AUDIOCHUNK']._serialized_start=1264
-  _globals['_AUDIOCHUNK']._serialized_end=1305
-  _globals['_RECOMMENDREQUEST']._serialized_start=1308
-  _globals['_RECOMMENDREQUEST']._serialized_end=1770
-  _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._serialized_start=378
-  _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._serialized_end=429
-  _globals['_SEGMENTHIT']._serialized_start=1772
-  _globals['_SEGMENTHIT']._serialized_end=1852
-  _globals['_EVIDENCE']._serialized_start=1855
-  _globals['_EVIDENCE']._serialized_end=1986
-  _globals['_HIT']._serialized_start=1989
-  _globals['_HIT']._serialized_end=2183
-  _globals['_SPACEFIT']._serialized_start=2185
-  _globals['_SPACEFIT']._serialized_end=2265
-  _globals['_SEARCHRESPONSE']._serialized_start=2268
-  _globals['_SEARCHRESPONSE']._serialized_end=2407
-  _globals['_SEARCHAUDIORESPONSE']._serialized_start=2410
-  _globals['_SEARCHAUDIORESPONSE']._serialized_end=2554
-  _globals['_RECOMMENDRESPONSE']._serialized_start=2557
-  _globals['_RECOMMENDRESPONSE']._serialized_end=2699
-  _globals['_SEARCHSERVICE']._serialized_start=2908
-  _globals['_SEARCHSERVICE']._serialized_end=3195
+  _globals['_SCALING']._serialized_start=3269
+  _globals['_SCALING']._serialized_end=3346
+  _globals['_METRIC']._serialized_start=3348
+  _globals['_METRIC']._serialized_end=3421
+  _globals['_FUSIONMETHOD']._serialized_start=3423
+  _globals['_FUSIONMETHOD']._serialized_end=3548
+  _globals['_QUERY']._serialized_start=146
+  _globals['_QUERY']._serialized_end=525
+  _globals['_QUERY_SPACEWEIGHTSENTRY']._serialized_start=455
+  _globals['_QUERY_SPACEWEIGHTSENTRY']._serialized_end=506
+  _globals['_SEGMENTQUERY']._serialized_start=527
+  _globals['_SEGMENTQUERY']._serialized_end=594
+  _globals['_VECTORQUERY']._serialized_start=597
+  _globals['_VECTORQUERY']._serialized_end=808
+  _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_start=762
+  _globals['_VECTORQUERY_WEIGHTSENTRY']._serialized_end=808
+  _globals['_PREDICTEDVECTOR']._serialized_start=810
+  _globals['_PREDICTEDVECTOR']._serialized_end=843
+  _globals['_VIDEOQUERY']._serialized_start=846
+  _globals['_VIDEOQUERY']._serialized_end=1197
+  _globals['_VIDEOQUERY_WEIGHTSENTRY']._serialized_start=762
+  _globals['_VIDEOQUERY_WEIGHTSENTRY']._serialized_end=808
+  _globals['_FUSION']._serialized_start=1199
+  _globals['_FUSION']._serialized_end=1277
+  _globals['_SEARCHREQUEST']._serialized_start=1280
+  _globals['_SEARCHREQUEST']._serialized_end=1599
+  _globals['_SEARCHAUDIOREQUEST']._serialized_start=1601
+  _globals['_SEARCHAUDIOREQUEST']._serialized_end=1728
+  _globals['_AUDIOCHUNK']._serialized_start=1730
+  _globals['_AUDIOCHUNK']._serialized_end=1771
+  _globals['_RECOMMENDREQUEST']._serialized_start=1774
+  _globals['_RECOMMENDREQUEST']._serialized_end=2236
+  _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._serialized_start=455
+  _globals['_RECOMMENDREQUEST_SPACEWEIGHTSENTRY']._serialized_end=506
+  _globals['_SEGMENTHIT']._serialized_start=2238
+  _globals['_SEGMENTHIT']._serialized_end=2318
+  _globals['_EVIDENCE']._serialized_start=2321
+  _globals['_EVIDENCE']._serialized_end=2452
+  _globals['_HIT']._serialized_start=2455
+  _globals['_HIT']._serialized_end=2649
+  _globals['_SPACEFIT']._serialized_start=2651
+  _globals['_SPACEFIT']._serialized_end=2731
+  _globals['_SEARCHRESPONSE']._serialized_start=2734
+  _globals['_SEARCHRESPONSE']._serialized_end=2924
+  _globals['_SEARCHAUDIORESPONSE']._serialized_start=2927
+  _globals['_SEARCHAUDIORESPONSE']._serialized_end=3122
+  _globals['_RECOMMENDRESPONSE']._serialized_start=3125
+  _globals['_RECOMMENDRESPONSE']._serialized_end=3267
+  _globals['_SEARCHSERVICE']._serialized_start=3551
+  _globals['_SEARCHSERVICE']._serialized_end=3838
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from retrieval.api.v1 import types_pb2 as _types_pb2
+from retrieval.api.v1 import video_pb2 as _video_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -15,6 +16,12 @@ class Scaling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCALING_STANDARDISED: _ClassVar[Scaling]
     SCALING_RAW: _ClassVar[Scaling]
 
+class Metric(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METRIC_UNSPECIFIED: _ClassVar[Metric]
+    METRIC_EUCLIDEAN: _ClassVar[Metric]
+    METRIC_COSINE: _ClassVar[Metric]
+
 class FusionMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FUSION_METHOD_UNSPECIFIED: _ClassVar[FusionMethod]
@@ -24,13 +31,16 @@ class FusionMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 SCALING_UNSPECIFIED: Scaling
 SCALING_STANDARDISED: Scaling
 SCALING_RAW: Scaling
+METRIC_UNSPECIFIED: Metric
+METRIC_EUCLIDEAN: Metric
+METRIC_COSINE: Metric
 FUSION_METHOD_UNSPECIFIED: FusionMethod
 FUSION_METHOD_RRF: FusionMethod
 FUSION_METHOD_WEIGHTED_SCORE: FusionMethod
 FUSION_METHOD_FIT: FusionMethod
 
 class Query(_message.Message):
-    __slots__ = ("text", "audio", "track", "segment", "vector", "weight", "spaces", "space_weights")
+    __slots__ = ("text", "audio", "track", "segment", "vector", "video", "weight", "spaces", "space_weights")
     class SpaceWeightsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +53,7 @@ class Query(_message.Message):
     TRACK_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
     SPACE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -51,10 +62,11 @@ class Query(_message.Message):
     track: str
     segment: SegmentQuery
     vector: VectorQuery
+    video: VideoQuery
     weight: float
     spaces: _containers.RepeatedScalarFieldContainer[str]
     space_weights: _containers.ScalarMap[str, float]
-    def __init__(self, text: _Optional[str] = ..., audio: _Optional[bytes] = ..., track: _Optional[str] = ..., segment: _Optional[_Union[SegmentQuery, _Mapping]] = ..., vector: _Optional[_Union[VectorQuery, _Mapping]] = ..., weight: _Optional[float] = ..., spaces: _Optional[_Iterable[str]] = ..., space_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., audio: _Optional[bytes] = ..., track: _Optional[str] = ..., segment: _Optional[_Union[SegmentQuery, _Mapping]] = ..., vector: _Optional[_Union[VectorQuery, _Mapping]] = ..., video: _Optional[_Union[VideoQuery, _Mapping]] = ..., weight: _Optional[float] = ..., spaces: _Optional[_Iterable[str]] = ..., space_weights: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class SegmentQuery(_message.Message):
     __slots__ = ("track", "span")
@@ -84,6 +96,37 @@ class VectorQuery(_message.Message):
     weights: _containers.ScalarMap[str, float]
     dims: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, values: _Optional[_Iterable[float]] = ..., space: _Optional[str] = ..., scaling: _Optional[_Union[Scaling, str]] = ..., weights: _Optional[_Mapping[str, float]] = ..., dims: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PredictedVector(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class VideoQuery(_message.Message):
+    __slots__ = ("predicted", "features", "clip", "metric", "scaling", "weights", "dims")
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    PREDICTED_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CLIP_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    SCALING_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    DIMS_FIELD_NUMBER: _ClassVar[int]
+    predicted: PredictedVector
+    features: _video_pb2.VideoFeatures
+    clip: bytes
+    metric: Metric
+    scaling: Scaling
+    weights: _containers.ScalarMap[str, float]
+    dims: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, predicted: _Optional[_Union[PredictedVector, _Mapping]] = ..., features: _Optional[_Union[_video_pb2.VideoFeatures, _Mapping]] = ..., clip: _Optional[bytes] = ..., metric: _Optional[_Union[Metric, str]] = ..., scaling: _Optional[_Union[Scaling, str]] = ..., weights: _Optional[_Mapping[str, float]] = ..., dims: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Fusion(_message.Message):
     __slots__ = ("method", "k")
@@ -221,28 +264,32 @@ class SpaceFit(_message.Message):
     def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., fit: _Optional[float] = ..., weak: bool = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
+    VIDEOS_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
     spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ...) -> None: ...
+    videos: _containers.RepeatedCompositeFieldContainer[_video_pb2.VideoPrediction]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ...) -> None: ...
 
 class SearchAudioResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
+    VIDEOS_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
     spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ...) -> None: ...
+    videos: _containers.RepeatedCompositeFieldContainer[_video_pb2.VideoPrediction]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
