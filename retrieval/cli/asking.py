@@ -70,10 +70,16 @@ def answer_options(function: F) -> F:
             click.option(
                 "--fusion",
                 "fusion_name",
-                type=click.Choice(["rrf", "score"]),
+                type=click.Choice(["rrf", "score", "fit"]),
                 default="rrf",
                 show_default=True,
-                help="How several rankings become one: by rank, or by scaled score.",
+                help="How several rankings become one: by rank, by scaled score, or by fit.",
+            ),
+            click.option(
+                "--min-fit",
+                type=click.FloatRange(0.0, 1.0),
+                metavar="F",
+                help="Leave out hits that fit less than this; weak ones fit less than 0.5.",
             ),
         )
     ):
@@ -114,7 +120,7 @@ def read_fusion(name: str) -> Fusion:
     """The fusion of ``--fusion``."""
     from retrieval.core.queries import Fusion, FusionMethod
 
-    return Fusion(FusionMethod.WEIGHTED_SCORE if name == "score" else FusionMethod.RRF)
+    return Fusion(FusionMethod("weighted_score" if name == "score" else name))
 
 
 def show(response: SearchResponse, *, as_json: bool, first: int = 1) -> None:

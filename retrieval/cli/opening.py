@@ -59,6 +59,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.audio import Limits
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
+    from retrieval.search.calibration_file import folder_of
     from retrieval.store.series import SeriesFolder
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
@@ -70,6 +71,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
         encoders,
         limits=limits,
         text_cache=settings.text_cache,
+        calibrations=folder_of(settings),
         series=SeriesFolder.of(settings),
     )
 

@@ -141,13 +141,18 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     track = track_json(hit.track)
     payload = track.pop("payload")
     segments = [{"start": s.span.start, "end": s.span.end, "score": s.score} for s in hit.segments]
-    return {**track, "score": hit.score, "segments": segments, "payload": payload}
+    told = {"score": hit.score, "fit": hit.fit, "weak": hit.weak, "segments": segments}
+    return {**track, **told, "payload": payload}
 
 
 def response_json(response: SearchResponse) -> dict[str, Any]:
     """An answer as ``--json`` shows it."""
     return {
         "hits": [hit_json(hit) for hit in response.hits],
+        "spaces": [
+            {"query": one.query, "space": one.space, "fit": one.fit, "weak": one.weak}
+            for one in response.spaces
+        ],
         "took_ms": round(response.took_ms, 3),
     }
 
@@ -155,6 +160,7 @@ def response_json(response: SearchResponse) -> dict[str, Any]:
 HIT_COLUMNS = (
     Column("#", "dim", right=True, people=True),
     Column("score", "cyan", right=True),
+    Column("", "dim", people=True),
     Column("title", "bold", least=16),
     Column("artist"),
     Column("best moments", "green", least=12),
@@ -169,6 +175,7 @@ def print_hits(response: SearchResponse, *, first: int = 1) -> None:
         (
             str(rank),
             _score(hit.score),
+            "weak" if hit.weak else "",
             title_of(hit.track),
             text_of(hit.track, "artist"),
             ", ".join(f"{clock(s.span.start)}–{clock(s.span.end)}" for s in hit.segments),
@@ -180,6 +187,8 @@ def print_hits(response: SearchResponse, *, first: int = 1) -> None:
     if not rows:
         note("nothing found")
         return
+    if all(hit.weak for hit in response.hits):
+        note("nothing in this library fits well; the nearest:")
     more = "; more with a larger -k" if response.more else ""
     print_table(HIT_COLUMNS, rows, caption=f"{len(rows)} hits in {response.took_ms:.1f} ms{more}")
 

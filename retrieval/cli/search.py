@@ -75,11 +75,13 @@ def command(
     offset: int,
     segments: int,
     fusion_name: str,
+    min_fit: float | None,
 ) -> None:
     r"""Find tracks from words, sound, a track, a vector, or several of these at once.
 
     Several queries are fused into one ranking. Scores are the space's own (cosine, BM25, or minus
-    the distance) for one ranking, fused ones for several.
+    the distance) for one ranking, fused ones for several. A hit is weak if it is only the nearest
+    that there is, and probably not what was asked for.
 
     \b
     Examples:
@@ -91,6 +93,7 @@ def command(
       segue search --vector ten.json --weights arousal=3,valence=0.5
       segue search --audio loop.mp3 --space perceptual --json
       segue search "calm piano" --space clap=2 --space lexical
+      segue search "whale song" --min-fit 0.5
 
     \b
     Filters:
@@ -122,6 +125,7 @@ def command(
             offset=offset,
             segments=segments,
             fusion=asking.read_fusion(fusion_name),
+            min_fit=min_fit,
         )
         response = library.search(request)
     asking.show(response, as_json=state.json, first=offset + 1)

@@ -27,6 +27,7 @@ def command(
     offset: int,
     segments: int,
     fusion_name: str,
+    min_fit: float | None,
 ) -> None:
     r"""More like these tracks of the library, and unlike those after --not.
 
@@ -58,6 +59,7 @@ def command(
             offset=offset,
             segments=segments,
             fusion=asking.read_fusion(fusion_name),
+            min_fit=min_fit,
         )
         response = library.recommend(request)
     asking.show(response, as_json=state.json, first=offset + 1)

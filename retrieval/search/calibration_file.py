@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.search.calibration import Curve, SpaceCalibration, WordCounts
+from retrieval.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,12 @@ class Measured:
     def holds(self, revision: str, tracks: int) -> bool:
         """Whether it still says something about a library with so many tracks."""
         return revision == self.revision and abs(tracks - self.tracks) <= CHANGE * self.tracks
+
+
+def folder_of(settings: Settings) -> Path:
+    """Where the calibrations of this data folder's libraries are kept."""
+    # No library is called so: names start with a letter.
+    return settings.data_dir / ".calibrations"
 
 
 class CalibrationFolder:

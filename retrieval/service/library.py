@@ -5,6 +5,7 @@ from __future__ import annotations
 from retrieval.audio import IsolatedDecoder, Limits
 from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
+from retrieval.search.calibration_file import folder_of
 from retrieval.settings import Settings
 from retrieval.store import open_store
 from retrieval.store.series import SeriesFolder
@@ -29,6 +30,7 @@ class OwnLibrary(LocalLibrary):
                 max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes
             ),
             text_cache=settings.text_cache,
+            calibrations=folder_of(settings),
             series=SeriesFolder.of(settings),
         )
         self._decoder.start()

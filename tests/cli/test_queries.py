@@ -18,10 +18,14 @@ def titles(answer):
 
 def test_shape_of_an_answer(run, music, ids):
     answer = run.json("search", "blue")
-    assert set(answer) == {"hits", "took_ms"}
+    assert set(answer) == {"hits", "spaces", "took_ms"}
     assert answer["took_ms"] > 0
     [hit] = answer["hits"]
-    assert set(hit) == {"track", "title", "artist", "paths", "score", "segments", "payload"}
+    names = {"track", "title", "artist", "paths", "payload"}
+    assert set(hit) == {*names, "score", "fit", "weak", "segments"}
+    # Six tracks are too few to say how well any fits.
+    assert (hit["fit"], hit["weak"]) == (None, False)
+    assert {"query": 0, "space": "lexical", "fit": None, "weak": False} in answer["spaces"]
     assert hit["track"] == ids[1]
     assert hit["title"] == "Blue Moon"
     assert hit["artist"] == "Ben"
