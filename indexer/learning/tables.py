@@ -1,0 +1,263 @@
+"""What is trained on, in memory: clips, the music that was chosen for them, and their labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.features_layout import read_head
+from indexer.features_npy import read_features
+from indexer.learning.clips import Clip, read_clip
+from indexer.learning.csv_rows import PairRow, Row, bad, read_rows
+from retrieval.core.errors import InvalidInputError
+from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
+from retrieval.video.model_card import ProjectionSpace
+
+_PARENTS = 8
+"""How far above a vector the description of its space is looked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clips:
+    """Clips and where they are from.
+
+    Attributes:
+        names: Of the videos, each once.
+        sources: What each is part of.
+        features: What is known of each.
+        splits: The part that the table asks for, or None.
+        labels: float64 (n, 11), NaN where there is none: what to learn of each clip.
+        digest: Of all of it.
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    features: tuple[VideoFeatures, ...]
+    splits: tuple[str | None, ...]
+    labels: NDArray[np.float64]
+    digest: str
+
+    @property
+    def frame_revision(self) -> str | None:
+        """Which model embedded the frames, if any were."""
+        return next((f.frames.revision for f in self.features if f.frames is not None), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Clips and the music chosen for them.
+
+    Attributes:
+        clips: Each once; the dimensions of the table are what is known of them.
+        tracks: Names of the music, each once.
+        sound: float64 (tracks, 10).
+        embeddings: float32 (tracks, D) of length 1 in a text-audio space, or None.
+        space: That space, or None.
+        rows: int64 (n, 2): places of a clip and of its track.
+        emotions: A label of each row; empty if the table has none.
+        splits: The part that the table asks for, of each row, or None.
+        digest: Of all of it.
+    """
+
+    clips: Clips
+    tracks: tuple[str, ...]
+    sound: NDArray[np.float64]
+    embeddings: NDArray[np.float32] | None
+    space: ProjectionSpace | None
+    rows: NDArray[np.int64]
+    emotions: tuple[str, ...]
+    splits: tuple[str | None, ...]
+    digest: str
+
+
+def read_clips(path: Path, measured_set: str) -> Clips:
+    """Clips with labels, for ``segue train video-features``.
+
+    Args:
+        path: The table.
+        measured_set: Feature set of the values in the clips' files.
+
+    Raises:
+        InvalidInputError: INVALID_METADATA; names the file, line and column.
+    """
+    rows = read_rows(path, Row)
+    _once(path, rows)
+    bare = next((row for row in rows if row.clip is None), None)
+    if bare is not None:
+        raise bad(f"{path}, line {bare.line}, column 'clip': which .npz file is the clip?")
+    return _clips(path, rows, measured_set, given=False)
+
+
+def read_pairs(path: Path, video_set: str, space: tuple[str, str] | None) -> Pairs:
+    """Pairs of a clip and its music, for ``segue train recommender``.
+
+    Args:
+        path: The table.
+        video_set: Feature set of its dimensions of pictures.
+        space: Name and revision of the space that its embeddings are in; None to find them in the
+            ``space.json`` of the export that they lie in.
+
+    Raises:
+        InvalidInputError: INVALID_METADATA; names the file, line and column.
+    """
+    rows = read_rows(path, PairRow)
+    clips = _clips(path, _firsts(path, rows), video_set, given=True)
+    heard: dict[str, PairRow] = {}
+    for row in rows:
+        first = heard.setdefault(row.track, row)
+        for what in ("sound", "embedding"):
+            if getattr(first, what) != getattr(row, what):
+                raise bad(
+                    f"{path}, line {row.line}: track {row.track!r} has other values in line "
+                    f"{first.line} ({what}); a track is the same in all its rows"
+                )
+    embeddings, found = _embeddings(path, list(heard.values()), space)
+    seen, tracks = {n: i for i, n in enumerate(clips.names)}, {n: i for i, n in enumerate(heard)}
+    pairs = {(seen[row.video], tracks[row.track]): row for row in reversed(rows)}
+    order = sorted(pairs, key=lambda pair: pairs[pair].line)
+    kept = [pairs[pair] for pair in order]
+    told = [row.emotion for row in kept if row.emotion is not None]
+    if told and len(told) < len(kept):
+        bare = next(row for row in kept if row.emotion is None)
+        raise bad(f"{path}, line {bare.line}, column 'emotion': label all rows or none")
+    digest = hashlib.blake2b(clips.digest.encode(), digest_size=16)
+    digest.update(repr([row.model_dump(exclude={"line"}) for row in kept]).encode())
+    if embeddings is not None:
+        digest.update(embeddings.tobytes())
+    return Pairs(
+        clips=clips,
+        tracks=tuple(heard),
+        sound=np.array([row.sound for row in heard.values()], dtype=np.float64),
+        embeddings=embeddings,
+        space=found,
+        rows=np.array(order, dtype=np.int64).reshape(-1, 2),
+        emotions=tuple(told),
+        splits=tuple(row.split for row in kept),
+        digest=digest.hexdigest(),
+    )
+
+
+def _clips(path: Path, rows: Sequence[Row], feature_set: str, *, given: bool) -> Clips:
+    features = [_features(path, row, feature_set, given=given) for row in rows]
+    _one_kind(path, rows, features)
+    digest = hashlib.blake2b(feature_set.encode(), digest_size=16)
+    for row, one in zip(rows, features, strict=True):
+        digest.update(repr((row.video, row.source, row.picture, one.values)).encode())
+        for part in (one.series, one.frames):
+            digest.update(b"-" if part is None else part.values.tobytes())
+    return Clips(
+        names=tuple(row.video for row in rows),
+        sources=tuple(row.source or row.video for row in rows),
+        features=tuple(features),
+        splits=tuple(row.split for row in rows),
+        labels=np.array([row.picture for row in rows], dtype=np.float64),
+        digest=digest.hexdigest(),
+    )
+
+
+def _features(path: Path, row: Row, feature_set: str, *, given: bool) -> VideoFeatures:
+    clip = Clip(None, None, None)
+    if row.clip is not None:
+        try:
+            clip = read_clip(path.parent / row.clip)
+        except (ValueError, OSError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise bad(f"{path}, line {row.line}, column 'clip': {row.clip}: {why}") from error
+    values: Sequence[float | None] = [None] * len(VIDEO_DIMS)
+    if given:
+        values = row.picture
+    elif clip.values is not None:
+        values = [None if np.isnan(value) else float(value) for value in clip.values]
+    source = Source.GIVEN if given else Source.SIGNAL
+    features = VideoFeatures(
+        values=tuple(0.0 if value is None else value for value in values),
+        sources=tuple(Source.UNAVAILABLE if value is None else source for value in values),
+        feature_set=feature_set,
+        series=clip.series,
+    )
+    return replace(features, frames=clip.frames)
+
+
+def _one_kind(path: Path, rows: Sequence[Row], features: Sequence[VideoFeatures]) -> None:
+    """Embeddings of two models, or of two lengths, cannot be learned from together."""
+    first: tuple[str, int] | None = None
+    for row, one in zip(rows, features, strict=True):
+        if one.frames is None:
+            continue
+        kind = (one.frames.revision, one.frames.values.shape[1])
+        first = first or kind
+        if kind != first:
+            raise bad(
+                f"{path}, line {row.line}, column 'clip': frames by {kind[0]} ({kind[1]} values), "
+                f"where those of other clips are by {first[0]} ({first[1]} values)"
+            )
+
+
+def _firsts(path: Path, rows: Sequence[PairRow]) -> list[PairRow]:
+    """The first row of each video, if the others agree with it."""
+    firsts: dict[str, PairRow] = {}
+    for row in rows:
+        first = firsts.setdefault(row.video, row)
+        for what in ("picture", "source", "clip"):
+            if getattr(first, what) != getattr(row, what):
+                raise bad(
+                    f"{path}, line {row.line}: video {row.video!r} has other values in line "
+                    f"{first.line} ({what}); a video is the same in all its rows"
+                )
+    return list(firsts.values())
+
+
+def _once(path: Path, rows: Sequence[Row]) -> None:
+    lines: dict[str, int] = {}
+    for row in rows:
+        first = lines.setdefault(row.video, row.line)
+        if first != row.line:
+            raise bad(
+                f"{path}, line {row.line}, column 'video': {row.video!r} has line {first} already"
+            )
+
+
+def _embeddings(
+    path: Path, rows: Sequence[PairRow], space: tuple[str, str] | None
+) -> tuple[NDArray[np.float32] | None, ProjectionSpace | None]:
+    named = [row for row in rows if row.embedding is not None]
+    if not named:
+        return None, None
+    if len(named) < len(rows):
+        bare = next(row for row in rows if row.embedding is None)
+        raise bad(f"{path}, line {bare.line}, column 'embedding': give all tracks one, or none")
+    found: list[NDArray[np.float32]] = []
+    for row in named:
+        where = f"{path}, line {row.line}, column 'embedding': {row.embedding}"
+        try:
+            vector = read_features(path.parent / str(row.embedding)).rows
+        except (InvalidInputError, OSError) as error:
+            raise bad(f"{where}: {error}") from error
+        if len(vector) != 1:
+            raise bad(f"{where}: it holds {len(vector)} vectors; export whole tracks")
+        if found and vector.shape[1] != len(found[0]):
+            raise bad(f"{where}: {vector.shape[1]} values, others have {len(found[0])}")
+        found.append(vector[0] / np.linalg.norm(vector[0]))
+    first = path.parent / str(named[0].embedding)
+    space = space or _described(first)
+    if space is None:
+        raise bad(
+            f"{path}, column 'embedding': which space are these vectors of? They do not lie in a "
+            "folder of segue export; say --space NAME=REVISION, as segue spaces shows it"
+        )
+    rows_ = np.asarray(np.stack(found), dtype=np.float32)
+    return rows_, ProjectionSpace(space=space[0], revision=space[1], dim=rows_.shape[1])
+
+
+def _described(vector: Path) -> tuple[str, str] | None:
+    """Name and revision of the space, if the vector lies where ``segue export`` put it."""
+    for folder in list(vector.resolve().parents)[:_PARENTS]:
+        head = read_head(folder)
+        if head is not None:
+            return head.name, head.revision
+    return None
