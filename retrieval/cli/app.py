@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("retrieval.cli.export", "Write vectors to .npy files or a Parquet table."),
     "extract": ("retrieval.cli.extract", "Run pitch, beat, chord and embedding extractors."),
     "copy": ("retrieval.cli.copy", "Copy a library to another store, encoding nothing again."),
+    "train": ("retrieval.cli.train", "Train models for pictures on pairs of your own."),
     "eval": ("retrieval.cli.evaluate", "Measure retrieval on a CSV of queries and answers."),
     "demo": ("retrieval.cli.demo", "Show the whole thing on a small rendered library."),
 }
