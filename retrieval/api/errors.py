@@ -86,6 +86,8 @@ def error_class(code: int, reason: str = "") -> type[SegueError]:
     """The class of errors with this status code and reason."""
     if code == code_pb2.INVALID_ARGUMENT and reason.startswith("AUDIO_"):
         return errors.AudioError
+    if code == code_pb2.INVALID_ARGUMENT and reason.startswith("VIDEO_"):
+        return errors.VideoError
     return _CLASSES.get(code, errors.InternalError)
 
 

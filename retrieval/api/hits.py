@@ -12,6 +12,7 @@ from retrieval.api.v1 import library_pb2, types_pb2
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.values import decode_scalar, encode_value, fill_payload
 from retrieval.api.vectors import decode_span
+from retrieval.api.videos import decode_prediction, encode_prediction
 from retrieval.core.queries import (
     Evidence,
     FacetCount,
@@ -21,6 +22,7 @@ from retrieval.core.queries import (
     SpaceFit,
 )
 from retrieval.core.tracks import Track
+from retrieval.core.video import VideoPrediction
 
 Response = pb.SearchResponse | pb.SearchAudioResponse | pb.RecommendResponse
 R = TypeVar("R", pb.SearchResponse, pb.SearchAudioResponse, pb.RecommendResponse)
@@ -71,6 +73,8 @@ def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
             target.fit, target.weak = hit.fit, hit.weak
     for found in response.spaces:
         message.spaces.add(query=found.query, space=found.space, fit=found.fit, weak=found.weak)
+    if not isinstance(message, pb.RecommendResponse):
+        message.videos.extend(map(encode_prediction, response.videos))
     return message
 
 
@@ -82,7 +86,11 @@ def decode_response(message: Response) -> SearchResponse:
     """
     hits = tuple([_decode_hit(hit) for hit in message.hits])
     spaces = tuple([_decode_space_fit(found) for found in message.spaces])
-    return SearchResponse(hits, message.took_ms, more=bool(message.next_page_token), spaces=spaces)
+    videos: tuple[VideoPrediction, ...] = ()
+    if not isinstance(message, pb.RecommendResponse):
+        videos = tuple([decode_prediction(one, "videos") for one in message.videos])
+    more = bool(message.next_page_token)
+    return SearchResponse(hits, message.took_ms, more=more, spaces=spaces, videos=videos)
 
 
 def _decode_hit(hit: pb.Hit) -> Hit:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from retrieval.api.checks import all_finite, entry, enum_value, finite, invalid, join, kind_of
+from retrieval.api.checks import all_finite, enum_value, finite, invalid, join, kind_of
 from retrieval.api.checks import required as required_field
 from retrieval.api.names import track_id, track_name
+from retrieval.api.scoring import decode_scaling, decode_weights, encode_scaling
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.vectors import decode_span, encode_span
+from retrieval.api.videos import decode_video_query, encode_video_query
 from retrieval.core.queries import (
     AudioQuery,
     Fusion,
     FusionMethod,
     Query,
-    Scaling,
     SegmentQuery,
     TextQuery,
     TrackQuery,
     VectorQuery,
+    VideoQuery,
     WeightedQuery,
 )
 
-_SCALINGS: dict[int, Scaling] = {
-    pb.SCALING_STANDARDISED: Scaling.STANDARDISED,
-    pb.SCALING_RAW: Scaling.RAW,
-}
 _METHODS: dict[int, FusionMethod] = {
     pb.FUSION_METHOD_RRF: FusionMethod.RRF,
     pb.FUSION_METHOD_WEIGHTED_SCORE: FusionMethod.WEIGHTED_SCORE,
@@ -56,11 +52,11 @@ def encode_query(weighted: WeightedQuery, where: str) -> pb.Query:
         case VectorQuery() as vector:
             message.vector.values.extend(vector.values)
             message.vector.space = _absent(vector.space, join(where, "vector.space"))
-            message.vector.scaling = (
-                pb.SCALING_RAW if vector.scaling is Scaling.RAW else pb.SCALING_STANDARDISED
-            )
+            message.vector.scaling = encode_scaling(vector.scaling)
             message.vector.weights.update(vector.weights)
             message.vector.dims.extend(vector.dims)
+        case VideoQuery() as video:
+            encode_video_query(video, message.video)
     return message
 
 
@@ -90,31 +86,22 @@ def decode_query(message: pb.Query, where: str) -> WeightedQuery:
             track = track_id(message.segment.track, join(here, "track"))
             span = required_field(message.segment, "span", here)
             query = SegmentQuery(track, decode_span(span, join(here, "span")))
+        case "video":
+            query = decode_video_query(message.video, here)
         case _:
             query = _decode_vector_query(message.vector, here)
     weight = finite(message.weight, join(where, "weight")) if message.HasField("weight") else 1.0
-    shares = decode_space_weights(message.space_weights, join(where, "space_weights"))
+    shares = decode_weights(message.space_weights, join(where, "space_weights"))
     return WeightedQuery(query, weight, tuple(message.spaces), shares)
-
-
-def decode_space_weights(weights: Mapping[str, float], where: str) -> dict[str, float]:
-    """Weights by name of their space, from the wire.
-
-    Raises:
-        InvalidInputError: If a number is not finite.
-    """
-    return {space: finite(weight, entry(where, space)) for space, weight in weights.items()}
 
 
 def _decode_vector_query(message: pb.VectorQuery, where: str) -> VectorQuery:
     values = all_finite(message.values, join(where, "values"))
-    here = join(where, "weights")
-    weights = {dim: finite(weight, entry(here, dim)) for dim, weight in message.weights.items()}
     return VectorQuery(
         values,
         message.space or None,
-        enum_value(message.scaling, _SCALINGS, join(where, "scaling"), Scaling.STANDARDISED),
-        weights,
+        decode_scaling(message.scaling, join(where, "scaling")),
+        decode_weights(message.weights, join(where, "weights")),
         tuple(message.dims),
     )
 

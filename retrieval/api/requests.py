@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from retrieval.api.checks import finite, invalid
@@ -12,17 +13,25 @@ from retrieval.api.queries import (
     INT32,
     decode_fusion,
     decode_query,
-    decode_space_weights,
     encode_fusion,
     encode_query,
 )
+from retrieval.api.scoring import decode_weights
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.v1 import types_pb2
 from retrieval.core.filters import Filter
 from retrieval.core.payload import FIELD_NAME
-from retrieval.core.queries import MAX_LIMIT, MAX_QUERIES, RecommendRequest, SearchRequest
+from retrieval.core.queries import (
+    MAX_LIMIT,
+    MAX_QUERIES,
+    RecommendRequest,
+    SearchRequest,
+    VideoQuery,
+    WeightedQuery,
+)
 
 DEFAULT_LIMIT = 10
+DEFAULT_VIDEO_LIMIT = 5
 DEFAULT_SEGMENTS = 3
 
 
@@ -134,7 +143,7 @@ def decode_search(message: pb.SearchRequest, offset: int) -> tuple[SearchRequest
     request = SearchRequest(
         queries=queries,
         filter=decode_filter(message.filter) if message.HasField("filter") else None,
-        limit=page_size(message.page_size, DEFAULT_LIMIT),
+        limit=page_size(message.page_size, _default_limit(queries)),
         offset=_offset(offset),
         segments=_segments(message, mask),
         fusion=decode_fusion(message.fusion),
@@ -158,9 +167,14 @@ def decode_recommend(message: pb.RecommendRequest, offset: int) -> tuple[Recomme
         fusion=decode_fusion(message.fusion),
         payload_fields=mask.track.payload_fields,
         min_fit=_min_fit(message),
-        space_weights=decode_space_weights(message.space_weights, "space_weights"),
+        space_weights=decode_weights(message.space_weights, "space_weights"),
     )
     return request, mask
+
+
+def _default_limit(queries: Sequence[WeightedQuery]) -> int:
+    videos = queries and all(isinstance(one.query, VideoQuery) for one in queries)
+    return DEFAULT_VIDEO_LIMIT if videos else DEFAULT_LIMIT
 
 
 def _offset(offset: int) -> int:

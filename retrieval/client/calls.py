@@ -112,6 +112,8 @@ def _chunked(message: search_pb2.SearchRequest) -> Iterator[search_pb2.SearchAud
     for i, query in enumerate(message.queries):
         if query.WhichOneof("kind") == "audio":
             sounds[i], query.audio = query.audio, b""
+        elif query.video.WhichOneof("of") == "clip":
+            sounds[i], query.video.clip = query.video.clip, b""
     yield search_pb2.SearchAudioRequest(request=message)
     for i, sound in sounds.items():
         for start in range(0, len(sound), CHUNK_BYTES):

@@ -9,12 +9,14 @@ from enum import Enum
 from retrieval.core.filters import Filter
 from retrieval.core.payload import Scalar
 from retrieval.core.tracks import Span, Track
+from retrieval.core.video import VideoFeatures, VideoPrediction
 
 MAX_LIMIT = 1_000
 MAX_OFFSET = 10_000
 MAX_QUERIES = 16
 MAX_TEXT_QUERY = 4_096
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
+MAX_CLIP_BYTES = 64 * 1024 * 1024
 WEAK = 0.5
 """Fit below which a hit is marked: it is more likely something else than what was asked for."""
 
@@ -77,7 +79,41 @@ class VectorQuery:
     dims: tuple[str, ...] = ()
 
 
-Query = TextQuery | AudioQuery | TrackQuery | SegmentQuery | VectorQuery
+class Metric(Enum):
+    """How two vectors of a weighted-Euclidean space are compared."""
+
+    EUCLIDEAN = "euclidean"
+    """The weighted distance (the default)."""
+    COSINE = "cosine"
+    """1 - the weighted cosine: from the library's mean if standardised, from 0 if raw."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoQuery:
+    """Music for a picture: the tracks nearest to what is predicted for it.
+
+    Exactly one of the first three is set.
+
+    Attributes:
+        predicted: Ten perceptual dimensions in the space's own units, from a caller's recommender.
+        features: A clip as eleven dimensions, from which the library's recommender predicts.
+        clip: A whole MP4, MOV or WebM file, hostile until decoded, to be measured first.
+        metric: How the prediction and tracks are compared.
+        scaling: As in ``VectorQuery``.
+        weights: As in ``VectorQuery``; they multiply what each dimension counts by the prediction.
+        dims: As in ``VectorQuery``.
+    """
+
+    predicted: tuple[float, ...] | None = None
+    features: VideoFeatures | None = None
+    clip: bytes | None = None
+    metric: Metric = Metric.EUCLIDEAN
+    scaling: Scaling = Scaling.STANDARDISED
+    weights: Mapping[str, float] = field(default_factory=dict)
+    dims: tuple[str, ...] = ()
+
+
+Query = TextQuery | AudioQuery | TrackQuery | SegmentQuery | VectorQuery | VideoQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +292,14 @@ class SearchResponse:
         took_ms: Time in the library.
         more: True if another page may have some.
         spaces: What each query found in each space that it was asked in.
+        videos: One per video query.
     """
 
     hits: tuple[Hit, ...]
     took_ms: float
     more: bool = False
     spaces: tuple[SpaceFit, ...] = ()
+    videos: tuple[VideoPrediction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,3 +144,22 @@ class Prediction:
     weights: tuple[float, ...] = field(default=(1.0,) * 10)
     shares: Mapping[str, float] = field(default_factory=lambda: {"mean": 1.0})
     revisions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoPrediction:
+    """What became of a video query.
+
+    Attributes:
+        query: Its index in the request.
+        source: ``default mapping``, the name of a trained recommender, or ``given``.
+        mean: Ten values in the units of the space asked.
+        weights: What each of them counted.
+        features: What was known of the clip; None if the query gave the prediction itself.
+    """
+
+    query: int
+    source: str
+    mean: tuple[float, ...]
+    weights: tuple[float, ...]
+    features: VideoFeatures | None = None

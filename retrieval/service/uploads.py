@@ -40,11 +40,11 @@ async def receive_sounds(
 
     Args:
         requests: The request first, then chunks.
-        max_bytes: Most bytes of sound, over all queries.
+        max_bytes: Most bytes of sounds and clips, over all queries.
 
     Raises:
         InvalidInputError: If the first message is not the request, a later one is, or a chunk is
-            for a query that is not audio.
+            for a query that is neither a sound nor a clip.
         BusyError: TOO_LARGE as soon as the limit is passed; nothing more is read then.
     """
     request: pb.SearchRequest | None = None
@@ -57,27 +57,35 @@ async def receive_sounds(
                 raise invalid("request", "must come in the first message of the stream")
             request = message.request
             sounds = {
-                i: bytearray(query.audio)
+                i: bytearray(query.audio or query.video.clip)
                 for i, query in enumerate(request.queries)
-                if query.WhichOneof("kind") == "audio"
+                if query.WhichOneof("kind") == "audio" or _is_clip(query)
             }
             total = sum(map(len, sounds.values()))
         elif part != "chunk":
             raise invalid("chunk", "every message after the first must hold one")
         elif message.chunk.query not in sounds:
-            raise invalid("chunk.query", f"query {message.chunk.query} is not of kind audio")
+            raise invalid("chunk.query", f"query {message.chunk.query} is no sound or clip")
         else:
             total += len(message.chunk.data)
             if total <= max_bytes:
                 sounds[message.chunk.query] += message.chunk.data
         if total > max_bytes:
             raise BusyError(
-                f"the sounds of a search may have {max_bytes} bytes in all",
+                f"the sounds and clips of a search may have {max_bytes} bytes in all",
                 reason="TOO_LARGE",
                 metadata={"max_bytes": str(max_bytes)},
             )
     if request is None:
         raise invalid("request", "must come in the first message of the stream")
     for i, sound in sounds.items():
-        request.queries[i].audio = bytes(sound)
+        query = request.queries[i]
+        if _is_clip(query):
+            query.video.clip = bytes(sound)
+        else:
+            query.audio = bytes(sound)
     return request
+
+
+def _is_clip(query: pb.Query) -> bool:
+    return bool(query.WhichOneof("kind") == "video" and query.video.WhichOneof("of") == "clip")
