@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from indexer.describing import Described
 from indexer.manifest import Manifest
 from indexer.rows import FileRow, TrackRow, compose, payload_digest
 from indexer.tagging_labels import TAGGED_BY
 from indexer.tagging_scores import Tagger, without_tags
 from retrieval.core.errors import InvalidInputError
-from retrieval.core.library import LibraryWriter, RecordReader
+from retrieval.core.library import LibraryWriter, RecordReader, SeriesLibrary
 from retrieval.core.payload import Payload
 from retrieval.core.spaces import Vector
 from retrieval.core.tracks import SegmentRecord, Span, TrackRecord, TrackUpdate
@@ -50,10 +51,11 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put:
-    """A file that is there, with its recording if that was encoded just now."""
+    """A file that is there, with its recording and what was told of it, if that is new."""
 
     row: FileRow
     recording: Encoded | None = None
+    described: Described | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Committer:
     def _apply(self, changes: Sequence[Change]) -> Done:
         manifest = self._manifest
         recordings: dict[str, Encoded] = {}
+        described: dict[str, Described] = {}
         touched: dict[str, None] = {}
         outcomes: dict[str, Outcome] = {}
         for change in changes:
@@ -132,12 +135,16 @@ class Committer:
                 touched[change.row.track_id] = None
                 if change.recording is not None:
                     recordings[change.row.track_id] = change.recording
+                if change.described is not None:
+                    described[change.row.track_id] = change.described
                 manifest.put_file(change.row)
             elif before is not None and change.forget:
                 manifest.delete_file(path)
             elif before is not None:
                 manifest.put_file(replace(before, missing=True))
-        self._write(recordings)
+        self._keep_series(described)
+        self._write(recordings, described)
+        self._describe({i: one for i, one in described.items() if i not in recordings})
         self._update([track_id for track_id in touched if track_id not in recordings])
         return Done(outcomes, {})
 
@@ -162,7 +169,8 @@ class Committer:
             as_read = replace(before, size=row.size, mtime_ns=row.mtime_ns, missing=False)
             current = self._words_are_current(row.track_id)
             same = replace(as_read, tags_revision=row.tags_revision) == row and current
-            return Outcome.UNCHANGED if same and change.recording is None else Outcome.UPDATED
+            is_news = change.recording is not None or change.described is not None
+            return Outcome.UNCHANGED if same and not is_news else Outcome.UPDATED
         if change.recording is not None and self._manifest.track(row.track_id) is None:
             return Outcome.INDEXED
         others = (other for other in self._manifest.files_of(row.track_id))
@@ -174,7 +182,22 @@ class Committer:
         track = self._manifest.track(track_id)
         return track is not None and self._words_spaces.items() <= track.spaces.items()
 
-    def _write(self, recordings: Mapping[str, Encoded]) -> None:
+    def _keep_series(self, described: Mapping[str, Described]) -> None:
+        if isinstance(self._library, SeriesLibrary):
+            for track_id, one in described.items():
+                if one.names:
+                    self._library.write_series(track_id, one.series, replacing=one.names)
+
+    def _describe(self, described: Mapping[str, Described]) -> None:
+        """Remember what was told of recordings whose vectors stay; ``_update`` then writes it."""
+        for track_id, one in described.items():
+            row = self._manifest.track(track_id)
+            if row is not None:
+                versions = {**row.described, **one.versions}
+                computed = one.applied(row.computed)
+                self._manifest.put_track(replace(row, computed=computed, described=versions))
+
+    def _write(self, recordings: Mapping[str, Encoded], described: Mapping[str, Described]) -> None:
         """Write recordings that were encoded just now, whole."""
         if not recordings:
             return
@@ -188,16 +211,25 @@ class Committer:
         records: list[TrackRecord] = []
         for track_id, recording in recordings.items():
             old_row, old_record = known.get(track_id), kept.get(track_id)
+            facts = described.get(track_id)
+            versions: Mapping[str, int] = {} if facts is None else facts.versions
             spaces = dict(recording.spaces) | self._words_spaces
             computed = recording.computed
             vectors: dict[str, Vector] = dict(recording.encoded.vectors)
+            if old_row is not None:
+                versions = {**old_row.described, **versions}
+                computed = {**without_tags(old_row.computed), **computed}
             if old_row is not None and old_record is not None:
                 spaces = dict(old_row.spaces) | spaces
                 computed = {**old_row.computed, **computed}
                 others = set(old_record.vectors) - set(recording.spaces)
                 vectors |= {name: old_record.vectors[name] for name in others}
             computed = self._tagged(computed, vectors)
-            row = TrackRow(track_id, computed, since.get(track_id, now), spaces=spaces)
+            if facts is not None:
+                computed = facts.applied(computed)
+            row = TrackRow(
+                track_id, computed, since.get(track_id, now), spaces=spaces, described=versions
+            )
             payload = compose(row, self._manifest.files_of(track_id))
             record = TrackRecord(
                 track_id,

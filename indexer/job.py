@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from indexer.describing import Described
 from indexer.plan import Plan
 from indexer.rows import FileRow
 from retrieval.core.payload import PayloadValue
@@ -19,6 +20,8 @@ class Job:
         digest: Stream digest, once probed.
         tags: From the file, once probed.
         spaces: To be encoded in.
+        descriptors: To be described by.
+        described: What they told, once they have.
         claims: Sounds that other files wait for this one to bring in.
     """
 
@@ -27,6 +30,8 @@ class Job:
     digest: str | None = None
     tags: dict[str, PayloadValue] = field(default_factory=dict)
     spaces: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
+    described: Described | None = None
     claims: list[str] = field(default_factory=list)
 
     @property

@@ -48,7 +48,11 @@ CREATE INDEX files_by_track ON files (track_id);
 CREATE INDEX files_by_digest ON files (stream_digest);
 """
 # Added to the manifests of earlier versions as they are opened.
-_FEATURES = """
+_LATER = """
+CREATE TABLE IF NOT EXISTS described (
+    track_id TEXT PRIMARY KEY REFERENCES tracks (track_id) ON DELETE CASCADE,
+    versions TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS features (
     path BLOB NOT NULL,
     space TEXT NOT NULL,
@@ -176,13 +180,14 @@ class Manifest:
     def track(self, track_id: str) -> TrackRow | None:
         """The row of a recording."""
         row = self._db.execute(
-            "SELECT track_id, computed, indexed_at, payload_digest, spaces FROM tracks "
-            "WHERE track_id = ?",
+            "SELECT track_id, computed, indexed_at, payload_digest, spaces, versions FROM tracks "
+            "LEFT JOIN described USING (track_id) WHERE track_id = ?",
             (track_id,),
         ).fetchone()
         if row is None:
             return None
-        return TrackRow(row[0], parse(row[1]), row[2], row[3], json.loads(row[4]))
+        described = json.loads(row[5] or "{}")
+        return TrackRow(row[0], parse(row[1]), row[2], row[3], json.loads(row[4]), described)
 
     def orphans(self) -> list[str]:
         """Recordings that neither a sound file nor an imported vector is left for."""
@@ -243,6 +248,10 @@ class Manifest:
                 json.dumps(dict(row.spaces), sort_keys=True),
             ),
         )
+        self._db.execute(
+            "INSERT OR REPLACE INTO described VALUES (?, ?)",
+            (row.track_id, json.dumps(dict(row.described), sort_keys=True)),
+        )
 
     def put_file(self, row: FileRow) -> None:
         """Add or replace a file; its recording must be there by the end of the transaction."""
@@ -302,14 +311,14 @@ def _open(path: Path, library_id: str) -> sqlite3.Connection:
         if version == SCHEMA_VERSION:
             row = db.execute("SELECT value FROM meta WHERE name = 'library'").fetchone()
             if row and row[0] == library_id:
-                db.executescript(_FEATURES)
+                db.executescript(_LATER)
                 return db
         db.execute("BEGIN IMMEDIATE")
         db.execute("PRAGMA defer_foreign_keys = ON")
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (name,) in tables:
             db.execute(f'DROP TABLE "{name}"')
-        for statement in filter(str.strip, (_SCHEMA + _FEATURES).split(";")):
+        for statement in filter(str.strip, (_SCHEMA + _LATER).split(";")):
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('library', ?)", (library_id,))
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
-def usable_cores() -> int:
-    """CPU cores this process may run on, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+from retrieval.encoders.device import usable_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +26,8 @@ class IndexOptions:
         device: Where models run, as ``retrieval.settings.Settings.device``; empty means where the
             encoders are loaded. With several devices, each but the first gets a process.
         step: Seconds of sound to encode at once at most, counted in every space, 1 to 86,400.
+        descriptors: Names of those to describe tracks by, see ``retrieval.describe.registry``; what
+            a track was told by others stays.
         spool_from: Bytes of prepared sound of one file, above which it waits for its encoding on
             disk, beside the manifest.
     """
@@ -46,4 +42,5 @@ class IndexOptions:
     max_duration: float | None = None
     device: str = ""
     step: float = 640.0
+    descriptors: tuple[str, ...] = ()
     spool_from: int = 32 * 1024**2

@@ -79,7 +79,7 @@ class Pipeline:
             SegueError: The library is gone, or a worker cannot start.
         """
         for plan in plans:
-            job = Job(plan, row=plan.row, spaces=plan.spaces)
+            job = Job(plan, row=plan.row, spaces=plan.spaces, descriptors=plan.descriptors)
             if plan.step is Step.WRITE and plan.row is not None:
                 self._writing.add(job, Put(plan.row))
             else:
@@ -133,7 +133,8 @@ class Pipeline:
             job.digest, job.tags = reply.stream_digest, reply.tags
             self._settle(job)
         else:
-            self._prepared(job, reply)
+            job.described = reply.described
+            self._prepared(job, reply.track)
 
     def _settle(self, job: Job) -> None:
         """Find out whether a file's sound has to be decoded, and go on accordingly."""
@@ -142,13 +143,14 @@ class Pipeline:
             if same_sound is not None and self._held.holds(same_sound.track_id):
                 job.row = self._row(job, same_sound.track_id, same_sound.format)
         if job.row is not None:
-            job.spaces = self._missing_spaces(job.row.track_id)
-            if not job.spaces:
+            job.spaces, job.descriptors = self._missing(job.row.track_id)
+            if not (job.spaces or job.descriptors):
                 self._writing.add(job, Put(job.row))
                 return
             claim = f"track {job.row.track_id}"
         else:
             job.spaces = self._planner.missing_spaces(None)
+            job.descriptors = self._planner.missing_descriptors(None)
             claim = f"digest {job.digest}" if job.digest is not None else ""
         if self._claims.take(job, claim):
             self._reading.prepare(job)
@@ -156,27 +158,36 @@ class Pipeline:
     def _prepared(self, job: Job, prepared: PreparedTrack) -> None:
         self._tally.decoded(prepared.duration)
         job.row = self._row(job, prepared.track_id, prepared.format)
-        missing = self._missing_spaces(prepared.track_id)
+        missing, untold = self._missing(prepared.track_id)
         # Without an audio encoder a new recording still is one: words and imported vectors find it.
-        wanted = bool(missing) or not self._is_known(prepared.track_id)
+        to_encode = bool(missing) or not self._is_known(prepared.track_id)
+        wanted = to_encode or bool(untold)
         claimed = wanted and self._claims.take(job, f"track {prepared.track_id}")
-        if claimed and set(missing) <= set(job.spaces):
-            if prepared.truncated:
-                seconds = f"only {prepared.duration:.1f} s of sound could be read"
-                self._tally.note(job.path, "AUDIO_DAMAGED", f"the file is damaged; {seconds}")
-            self._encoding.add(job, prepared)
-            return
-        prepared.close()
-        if not wanted:
+        if claimed and set(missing) <= set(job.spaces) and set(untold) <= set(job.descriptors):
+            self._note(job, prepared)
+            if to_encode:
+                self._encoding.add(job, prepared)
+                return
+            self._writing.add(job, Put(job.row, described=job.described))
+        elif not wanted:
             self._writing.add(job, Put(job.row))
         elif claimed:
-            # The file has changed under us into another recording, one that lacks more spaces.
-            job.spaces = missing
+            # The file has changed under us into another recording, one that lacks more.
+            job.spaces, job.descriptors = missing, untold
             self._reading.prepare(job)
+        prepared.close()
 
-    def _missing_spaces(self, track_id: str) -> tuple[str, ...]:
+    def _note(self, job: Job, prepared: PreparedTrack) -> None:
+        if prepared.truncated:
+            seconds = f"only {prepared.duration:.1f} s of sound could be read"
+            self._tally.note(job.path, "AUDIO_DAMAGED", f"the file is damaged; {seconds}")
+        for problem in () if job.described is None else job.described.problems:
+            self._tally.note(job.path, "DESCRIBING_FAILED", problem)
+
+    def _missing(self, track_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Spaces and descriptors that a recording lacks."""
         known = self._manifest.track(track_id) if self._is_known(track_id) else None
-        return self._planner.missing_spaces(known)
+        return self._planner.missing_spaces(known), self._planner.missing_descriptors(known)
 
     def _is_known(self, track_id: str) -> bool:
         return self._manifest.track(track_id) is not None and self._held.holds(track_id)
@@ -203,7 +214,7 @@ class Pipeline:
     def _encoded(self) -> None:
         for job, result in self._encoding.finished():
             if isinstance(result, Encoded) and job.row is not None:
-                self._writing.add(job, Put(job.row, result))
+                self._writing.add(job, Put(job.row, result, job.described))
             elif isinstance(result, Failed):
                 self._fail(job, result)
         while self._encoding.lost:

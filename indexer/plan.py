@@ -20,7 +20,7 @@ class Step(Enum):
     WRITE = "write"
     """The sound is known; its row, payload or words may have changed."""
     ENCODE = "encode"
-    """The sound is known, but a space is missing."""
+    """The sound is known, but a space or a description is missing."""
     PROBE = "probe"
     """New or changed: tags and stream digest must be read."""
 
@@ -36,6 +36,7 @@ class Plan:
         sidecar: Its values from the metadata sidecar.
         row: The row it will have, except for PROBE.
         spaces: Audio spaces to encode it in, for ENCODE.
+        descriptors: Names of those to describe it by, for ENCODE.
     """
 
     file: FoundFile
@@ -44,6 +45,7 @@ class Plan:
     sidecar: Payload
     row: FileRow | None = None
     spaces: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
 
 
 class Planner:
@@ -57,6 +59,7 @@ class Planner:
         words: Mapping[str, str],
         sidecar: Mapping[str, Payload] | None,
         can_add_spaces: bool,
+        descriptors: Mapping[str, int],
     ) -> None:
         """Decide nothing yet.
 
@@ -66,12 +69,14 @@ class Planner:
             words: Revision by words space.
             sidecar: Values by path; None if no sidecar is given, which keeps the earlier values.
             can_add_spaces: Whether single spaces can be added to a track that is there.
+            descriptors: Version by name.
         """
         self._manifest = manifest
         self._audio = audio
         self._words = words
         self._sidecar = sidecar
         self._can_add_spaces = can_add_spaces
+        self._descriptors = descriptors
 
     def plan(self, file: FoundFile) -> Plan:
         """What to do for a file."""
@@ -89,9 +94,9 @@ class Planner:
         track = self._manifest.track(row.track_id)
         if track is None:
             return Plan(file, Step.PROBE, root, sidecar)
-        missing = self.missing_spaces(track)
-        if missing:
-            return Plan(file, Step.ENCODE, root, sidecar, row, missing)
+        missing, untold = self.missing_spaces(track), self.missing_descriptors(track)
+        if missing or untold:
+            return Plan(file, Step.ENCODE, root, sidecar, row, missing, untold)
         stale_words = not self._words.items() <= track.spaces.items()
         step = Step.WRITE if row != before or stale_words else Step.NOTHING
         return Plan(file, step, root, sidecar, row)
@@ -102,6 +107,11 @@ class Planner:
             return tuple(self._audio)
         missing = tuple(s for s, rev in self._audio.items() if track.spaces.get(s) != rev)
         return tuple(self._audio) if missing and not self._can_add_spaces else missing
+
+    def missing_descriptors(self, track: TrackRow | None) -> tuple[str, ...]:
+        """Names of the descriptors that a recording was not, or long ago, described by."""
+        known = {} if track is None else track.described
+        return tuple(name for name, v in self._descriptors.items() if known.get(name) != v)
 
     def _sidecar_values(self, path: str, before: FileRow | None) -> Payload:
         if self._sidecar is not None:

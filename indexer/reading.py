@@ -11,8 +11,7 @@ from typing import Any
 
 from indexer.job import Job
 from indexer.pool import WorkerPool
-from indexer.worker import Failed, Prepare, Probe, Reply
-from retrieval.encoders.prepared import PreparedTrack
+from indexer.worker import Failed, Prepare, Prepared, Probe, Reply
 
 
 class Reading:
@@ -52,7 +51,7 @@ class Reading:
         job = self._to_prepare.popleft()
         spool = self._spool / str(next(self._numbers))
         self._at_work[job.path] = job, spool
-        self._pool.submit(job.path, Prepare(job.path, job.spaces, str(spool)))
+        self._pool.submit(job.path, Prepare(job.path, job.spaces, str(spool), job.descriptors))
         return True
 
     def start_probing(self, job: Job) -> None:
@@ -80,8 +79,8 @@ class Reading:
 def _adopted(reply: Reply, spool: Path | None) -> Reply:
     """Take over the file of a worker that finished; remove that of one that did not."""
     try:
-        if isinstance(reply, PreparedTrack) and reply.spool is not None:
-            reply.spool.adopt()
+        if isinstance(reply, Prepared) and reply.track.spool is not None:
+            reply.track.spool.adopt()
         elif spool is not None:
             spool.unlink(missing_ok=True)
     except OSError as error:

@@ -15,8 +15,8 @@ class Failure:
         reason: Stable UPPER_SNAKE code: those of ``retrieval.core.errors.AudioError`` and
             PATH_NOT_FOUND, NOT_AUDIO, NOT_A_FILE, FILE_UNREADABLE, FILE_CHANGED,
             FOLDER_UNREADABLE, LINK_OUTSIDE, WORKER_CRASHED, OUT_OF_MEMORY, DISK_FULL,
-            ENCODING_FAILED, DEVICE_LOST; in notes INVALID_METADATA, AUDIO_DAMAGED, DEVICE_LOST,
-            ROOT_CHANGED and TOO_FEW_TRACKS.
+            ENCODING_FAILED, DEVICE_LOST; in notes INVALID_METADATA, AUDIO_DAMAGED,
+            DESCRIBING_FAILED, DEVICE_LOST, ROOT_CHANGED and TOO_FEW_TRACKS.
         message: One sentence for a person.
     """
 
@@ -47,8 +47,9 @@ class IndexReport:
         seconds: Wall-clock time of the run.
         notes: What is worth knowing but failed no file: rows and cells of the metadata file that
             could not be used (INVALID_METADATA), damaged files of which only a part could be read
-            (AUDIO_DAMAGED), folders that look like a drive is missing (ROOT_CHANGED), and devices
-            that broke down (DEVICE_LOST).
+            (AUDIO_DAMAGED), descriptors that broke down over a file (DESCRIBING_FAILED), folders
+            that look like a drive is missing (ROOT_CHANGED), and devices that broke down
+            (DEVICE_LOST).
         interrupted: The run was stopped before it reached every file.
         audio_seconds: Length of the sound that was decoded.
         encoder_seconds: How long devices were busy encoding it, all of them together.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from indexer.scan import printable
 from indexer.tags import path_fields
 from retrieval.core.payload import MAX_VALUES, Payload, PayloadValue
+from retrieval.describe.settle import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class TrackRow:
         indexed_at: When it was first written, RFC 3339.
         payload_digest: Digest of the payload the library holds.
         spaces: Revision by space, of every space it was encoded in.
+        described: Version by descriptor, of every one it was described by.
     """
 
     track_id: str
@@ -61,13 +63,15 @@ class TrackRow:
     indexed_at: str
     payload_digest: str = ""
     spaces: Mapping[str, str] = field(default_factory=dict)
+    described: Mapping[str, int] = field(default_factory=dict)
 
 
 def compose(track: TrackRow, files: Sequence[FileRow]) -> dict[str, PayloadValue]:
     """The payload of a track with one or more files; the same whatever order they came in.
 
     The first path in sorted order, among those that are still there, gives tags, folder and format.
-    Sidecar values win over tags and come from the first path that has some.
+    Sidecar values win over tags and come from the first path that has some. Tempo and key are those
+    that a person gave there, else those that were measured.
     """
     ordered = sorted(files, key=lambda row: (row.missing, row.path))
     first = ordered[0]
@@ -75,6 +79,7 @@ def compose(track: TrackRow, files: Sequence[FileRow]) -> dict[str, PayloadValue
     payload.update(first.tags)
     payload.update(next((row.sidecar for row in ordered if row.sidecar), {}))
     payload.update(track.computed)
+    settle(payload)
     payload["format"] = first.format
     payload["paths"] = tuple(printable(row.path) for row in ordered[:MAX_VALUES])
     payload["indexed_at"] = track.indexed_at

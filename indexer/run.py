@@ -36,6 +36,8 @@ from retrieval.core.errors import InvalidInputError
 from retrieval.core.library import LibraryWriter, RecordReader
 from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.spaces import Distance
+from retrieval.describe.protocol import Descriptor
+from retrieval.describe.registry import load_all
 
 if TYPE_CHECKING:
     from retrieval.encoders.registry import EncoderSet
@@ -62,11 +64,13 @@ def run(
     """See ``indexer.index``."""
     _check(options)
     stop = stop or threading.Event()
+    descriptors = load_all(options.descriptors)
+    fields = (*STANDARD_FIELDS, *(field for one in descriptors for field in one.fields))
     labels = read_labels(options.tags) if options.tags is not None else None
     tally = Tally(progress)
     with stopping_on_signals(stop):
         found = scan(paths, on_found=tally.scanning, stop=stop.is_set)
-        info = library.declare(encoders.spaces(), STANDARD_FIELDS)
+        info = library.declare(encoders.spaces(), fields)
         sidecar: Sidecar | None = None
         if options.metadata is not None:
             roots = dict.fromkeys([*found.roots, *(file.root for file in found.files.values())])
@@ -96,6 +100,7 @@ def run(
                 sidecar,
                 library=library,
                 encoders=encoders,
+                descriptors=descriptors,
                 manifest=manifest,
                 committer=committer,
                 options=options,
@@ -118,6 +123,7 @@ def _index(
     *,
     library: LibraryWriter,
     encoders: EncoderSet,
+    descriptors: tuple[Descriptor, ...],
     manifest: Manifest,
     committer: Committer,
     options: IndexOptions,
@@ -136,6 +142,7 @@ def _index(
         words={encoder.space.name: encoder.space.revision for encoder in encoders.words()},
         sidecar=sidecar.values if sidecar is not None else None,
         can_add_spaces=isinstance(library, RecordReader),
+        descriptors={one.name: one.version for one in descriptors},
     )
     plans: list[Plan] = []
     for file in found.files.values():
@@ -151,7 +158,7 @@ def _index(
     limits = Limits()
     if options.max_duration is not None:
         limits = Limits(max_duration=options.max_duration)
-    setup = Setup(audio, limits, options.file_timeout, options.spool_from)
+    setup = Setup(audio, limits, options.file_timeout, options.spool_from, descriptors)
     with contextlib.ExitStack() as stack:
         bell = stack.enter_context(contextlib.closing(Bell()))
         pool = stack.enter_context(contextlib.closing(WorkerPool(options.workers, setup)))

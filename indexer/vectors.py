@@ -17,7 +17,7 @@ from indexer.options import IndexOptions
 from indexer.pool import WorkerPool
 from indexer.report import Failure
 from indexer.scan import printable
-from indexer.worker import Failed, Prepare, Setup
+from indexer.worker import Failed, Prepare, Prepared, Setup
 from retrieval.audio import Limits
 from retrieval.core.errors import InvalidInputError, SegueError
 from retrieval.core.queries import MAX_TEXT_QUERY
@@ -74,10 +74,10 @@ def encode_files(
                 pool.submit(path, Prepare(path, spaces, str(at_work[path])))
             for path, reply in pool.wait([], _GLANCE) if at_work else ():
                 spool = at_work.pop(path)
-                if isinstance(reply, PreparedTrack):
-                    if reply.spool is not None:
-                        reply.spool.adopt()
-                    ready.append((path, reply))
+                if isinstance(reply, Prepared):
+                    if reply.track.spool is not None:
+                        reply.track.spool.adopt()
+                    ready.append((path, reply.track))
                     continue
                 spool.unlink(missing_ok=True)
                 failed = reply if isinstance(reply, Failed) else Failed("INTERNAL", "no answer")

@@ -18,9 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from retrieval.audio import Limits, open_audio, stream_digest
+from indexer.describing import Described, Listening
+from retrieval.audio import AudioReader, Limits, open_audio, stream_digest
 from retrieval.core.errors import AudioError, SegueError
 from retrieval.core.payload import PayloadValue
+from retrieval.describe.protocol import Descriptor
 from retrieval.encoders.audio_pass import PreparedTrack, prepare_track
 from retrieval.encoders.protocol import AudioEncoder
 from retrieval.encoders.spool import Spool
@@ -70,11 +72,26 @@ class Prepare:
         path: The file.
         spaces: Of the encoders.
         spool: A file to make if there is more than the memory of ``Setup``.
+        descriptors: Names of those to describe it by.
     """
 
     path: str
     spaces: tuple[str, ...]
     spool: str
+    descriptors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The answer to ``Prepare``.
+
+    Attributes:
+        track: Its windows.
+        described: None if no descriptors were asked for.
+    """
+
+    track: PreparedTrack
+    described: Described | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +103,14 @@ class Setup:
         limits: Bounds on each file.
         file_timeout: Wall-clock seconds for one task, on top of the seconds of sound it reads.
         spool_from: Bytes of prepared sound of one file to hold in memory at most.
+        descriptors: Every descriptor of the run.
     """
 
     encoders: tuple[AudioEncoder, ...]
     limits: Limits
     file_timeout: float
     spool_from: int
+    descriptors: tuple[Descriptor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +122,7 @@ class Failed:
 
 
 Task = Probe | Prepare
-Reply = Probed | PreparedTrack | Failed
+Reply = Probed | Prepared | Failed
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -168,17 +187,25 @@ def _serve(task: Task, setup: Setup, alarm: Alarm) -> Reply:
         return Failed("AUDIO_UNREADABLE", f"decoding broke down: {type(error).__name__}: {error}")
 
 
-def _prepare(task: Prepare, setup: Setup, alarm: Alarm) -> PreparedTrack:
+def _prepare(task: Prepare, setup: Setup, alarm: Alarm) -> Prepared:
     encoders = [e for e in setup.encoders if e.space.name in task.spaces]
     spool = Spool(Path(task.spool), budget=setup.spool_from)
     try:
         with open_audio(Path(task.path), setup.limits) as reader:
-            track = prepare_track(reader, encoders, spool=spool, heard=alarm.heard)
+            listening = _listening(task, setup, reader)
+            track = prepare_track(
+                reader, encoders, spool=spool, heard=alarm.heard, listener=listening
+            )
         spool.seal()
+        return Prepared(track, None if listening is None else listening.finish())
     except BaseException:
         spool.close()
         raise
-    return track
+
+
+def _listening(task: Prepare, setup: Setup, reader: AudioReader) -> Listening | None:
+    wanted = [one for one in setup.descriptors if one.name in task.descriptors]
+    return Listening(wanted, reader.sample_rate, reader.channels) if wanted else None
 
 
 def probe(path: Path) -> Probed:

@@ -70,8 +70,9 @@ class Writing:
         return written, done
 
     def abandon(self) -> None:
-        """Drop what cost no encoding."""
-        self._queue = deque(one for one in self._queue if one[1].recording is not None)
+        """Drop what cost neither encoding nor describing."""
+        dear = (one for one in self._queue if one[1].recording or one[1].described)
+        self._queue = deque(dear)
 
     def close(self) -> None:
         """Wait for the batch that is being written, and end the thread."""

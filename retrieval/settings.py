@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1, le=1024)
     """Of networks on a CPU; unset means all usable cores, or what ``OMP_NUM_THREADS`` says."""
 
+    descriptors: str = Field(default="core", pattern=r"^[a-z][a-z0-9_-]*(,[a-z][a-z0-9_-]*)*$")
+    """What tracks are described by as they are indexed: names with commas, ``core`` standing for
+    all that need nothing more; ``core,notes`` adds note density, by Basic Pitch's model."""
+
     text_cache: int = Field(default=1024, ge=0)
     """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""
 

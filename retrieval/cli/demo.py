@@ -119,22 +119,24 @@ def _run(folder: Path, console: Console) -> Show:
 
 def _index(folder: Path) -> None:
     from indexer import IndexOptions, index
+    from retrieval.describe.registry import chosen
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
     from retrieval.settings import Settings
     from retrieval.store import open_store
+    from retrieval.store.series import SeriesFolder
 
     # Whatever the environment says, the demo keeps to its own folder.
     settings = Settings(data_dir=folder / "data", library=LIBRARY, qdrant_url=None)
     encoders = default_encoders()
-    library = LocalLibrary(open_store(settings), encoders)
+    library = LocalLibrary(open_store(settings), encoders, series=SeriesFolder.of(settings))
     try:
         report = index(
             [folder / "music"],
             library,
             encoders,
             manifest_dir=_manifest(folder),
-            options=IndexOptions(prune=True),
+            options=IndexOptions(prune=True, descriptors=chosen(settings.descriptors)),
         )
     finally:
         library.close()

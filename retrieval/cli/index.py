@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 )
 @click.option("--no-tags", is_flag=True, help="Tag no new tracks from now on.")
 @click.option(
+    "--describe/--no-describe",
+    default=True,
+    show_default=True,
+    help="Measure loudness, tempo, key and the like, as SEGUE_DESCRIPTORS says.",
+)
+@click.option(
     "--features",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
@@ -71,6 +77,7 @@ def command(
     metadata: Path | None,
     tags: Path | None,
     no_tags: bool,
+    describe: bool,
     features: Path | None,
     space: str | None,
     revision: str | None,
@@ -79,10 +86,11 @@ def command(
 ) -> int:
     r"""Bring a library in step with audio files and folders.
 
-    Run it again whenever files change: only what is new is encoded. A recording is known by its
-    sound, so a renamed or retagged file costs nothing, and the same recording twice is one track. A
-    file that cannot be used is one line of the report; the run goes on and ends with code 3. Ctrl-C
-    keeps all that is finished; the same command goes on from there.
+    Run it again whenever files change: only what is new is encoded and described. A recording
+    is known by its sound, so a renamed or retagged file costs nothing, and the same recording
+    twice is one track. A file that cannot be used is one line of the report; the run goes on
+    and ends with code 3. Ctrl-C keeps all that is finished; the same command goes on from
+    there.
 
     \b
     Examples:
@@ -107,6 +115,7 @@ def command(
     """
     from indexer import IndexOptions, index
     from retrieval.cli.opening import manifest_dir, open_library
+    from retrieval.describe.registry import chosen
     from retrieval.encoders.registry import default_encoders
 
     if features is None and not paths:
@@ -127,6 +136,7 @@ def command(
         no_tags=no_tags,
         max_duration=settings.max_duration,
         device=settings.device,
+        descriptors=chosen(settings.descriptors) if describe else (),
     )
     if workers is not None:
         options = replace(options, workers=workers)

@@ -60,6 +60,12 @@ _DESCRIPTIONS = (
         summary="borders between passages that differ in sound",
         factory="retrieval.describe.sections:Sections",
     ),
+    DescriptorDescription(
+        name="notes",
+        summary="note density and pitch range, by Basic Pitch's model",
+        factory="retrieval.describe.notes:Notes",
+        core=False,
+    ),
 )
 
 
@@ -68,24 +74,32 @@ def descriptions() -> tuple[DescriptorDescription, ...]:
     return _DESCRIPTIONS
 
 
+def chosen(setting: str) -> tuple[str, ...]:
+    """Names of the descriptors that ``Settings.descriptors`` stands for; see there."""
+    core = [one.name for one in _DESCRIPTIONS if one.core]
+    names = [name for word in setting.split(",") for name in (core if word == "core" else [word])]
+    return tuple(dict.fromkeys(names))
+
+
 def load(name: str) -> Descriptor:
     """The descriptor of this name, loaded once per process.
 
     Raises:
         InvalidInputError: INVALID_SETTING if there is none.
+        PreconditionError: MODEL_MISSING if it needs a model that is not installed.
     """
     return _load(name)
 
 
-def load_all(names: Iterable[str] | None = None) -> tuple[Descriptor, ...]:
-    """Descriptors in the order they run in; by default the core ones.
+def load_all(names: Iterable[str]) -> tuple[Descriptor, ...]:
+    """Descriptors in the order they run in.
 
     Raises:
         InvalidInputError: INVALID_SETTING if there is none of some name.
+        PreconditionError: MODEL_MISSING if one needs a model that is not installed.
     """
-    wanted = [one.name for one in _DESCRIPTIONS if one.core] if names is None else list(names)
     order = {one.name: place for place, one in enumerate(_DESCRIPTIONS)}
-    return tuple(load(name) for name in sorted(wanted, key=lambda n: order.get(n, 0)))
+    return tuple(load(name) for name in sorted(names, key=lambda n: order.get(n, 0)))
 
 
 @cache

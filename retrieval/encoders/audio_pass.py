@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from retrieval.audio import (
     WindowCutter,
     to_mono,
 )
+from retrieval.audio.decoding import Block
 from retrieval.core.errors import AudioError
 from retrieval.core.spaces import DenseVector, Level, check_vector
 from retrieval.core.tracks import SegmentRecord, Span
@@ -65,12 +66,28 @@ class EncodedTrack:
     segments: tuple[SegmentRecord, ...]
 
 
+class Listener(Protocol):
+    """What hears the sound beside the encoders."""
+
+    sample_rate: int
+
+    def push(self, block: Block, mono: DenseVector) -> None:
+        """Take the next samples.
+
+        Args:
+            block: As decoded, shape (frames, channels); without frames at the end.
+            mono: What of them there is at ``sample_rate``, shape (n,).
+        """
+        ...
+
+
 def prepare_track(
     reader: AudioReader,
     encoders: Sequence[AudioEncoder],
     *,
     spool: Spool | None = None,
     heard: Callable[[float], None] | None = None,
+    listener: Listener | None = None,
 ) -> PreparedTrack:
     """Decode once and prepare the windows of every encoder, each at its own rate.
 
@@ -80,6 +97,7 @@ def prepare_track(
         spool: Where features go, so that memory stays bounded however long the sound is; sealed by
             the caller. None keeps them all in memory.
         heard: Told the seconds of each block that was read.
+        listener: Hears the same sound for other ends.
 
     Raises:
         AudioError: As ``AudioReader.blocks`` does, and AUDIO_SILENT if no window has sound in it.
@@ -89,6 +107,8 @@ def prepare_track(
     whole = [_WholeLane(e, reader, spool) for e in encoders if isinstance(e, WholeTrackEncoder)]
     lanes = [_Lane(e, spool) for e in encoders if not isinstance(e, WholeTrackEncoder)]
     rates = {lane.encoder.sample_rate for lane in lanes}
+    if listener is not None:
+        rates.add(listener.sample_rate)
     resamplers = {rate: Resampler(reader.sample_rate, rate) for rate in rates}
     frames, audible = 0, False
     for block in reader.blocks():
@@ -103,10 +123,14 @@ def prepare_track(
             lane.push(resampled[lane.encoder.sample_rate])
         for track in whole:
             track.push(mono)
+        if listener is not None:
+            listener.push(block, resampled[listener.sample_rate])
     if not audible:
         raise _silent(reader)
     nothing = np.empty(0, dtype=np.float32)
     rest = {rate: resampler.push(nothing, last=True) for rate, resampler in resamplers.items()}
+    if listener is not None:
+        listener.push(np.empty((0, reader.channels), np.float32), rest[listener.sample_rate])
     duration = frames / reader.sample_rate
     windows = {
         lane.encoder.space.name: lane.finish(rest[lane.encoder.sample_rate], duration)

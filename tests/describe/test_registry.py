@@ -1,0 +1,57 @@
+"""The registry: names, fields and series are unique, documented and declared."""
+
+import importlib.util
+import pickle
+from pathlib import Path
+
+import pytest
+
+from retrieval.core.errors import InvalidInputError, PreconditionError
+from retrieval.core.payload import STANDARD_FIELDS
+from retrieval.core.series import SERIES_NAME
+from retrieval.describe.protocol import Descriptor
+from retrieval.describe.registry import chosen, descriptions, load, load_all
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+CORE = load_all(chosen("core"))
+
+
+def loaded() -> list[Descriptor]:
+    installed = importlib.util.find_spec("basic_pitch") and importlib.util.find_spec("onnxruntime")
+    return [load(d.name) for d in descriptions() if d.core or installed]
+
+
+def test_every_fact_has_one_descriptor_and_a_place_in_the_readme() -> None:
+    fields = [field for one in loaded() for field in one.fields]
+    names = [field.name for field in (*STANDARD_FIELDS, *fields)]
+    assert len(set(names)) == len(names)
+    assert all(field.computed and field.description for field in fields)
+    shown = [n for n in names if not n.endswith("_confidence")]
+    assert [name for name in shown if f"`{name}`" not in README] == []
+    series = [one.name for each in loaded() for one in each.series]
+    assert len(set(series)) == len(series)
+    assert all(SERIES_NAME.match(name) for name in series)
+
+
+def test_descriptors_are_what_their_lines_say_and_travel_to_workers() -> None:
+    for one in loaded():
+        assert isinstance(one, Descriptor) and one.version >= 1
+        assert pickle.loads(pickle.dumps(one)).name == one.name  # noqa: S301 - our own
+    assert [one.name for one in CORE] == [d.name for d in descriptions() if d.core]
+
+
+def test_a_setting_names_descriptors() -> None:
+    core = chosen("core")
+    assert chosen("core,notes") == (*core, "notes")
+    assert chosen("notes,loudness") == ("notes", "loudness")
+    assert chosen("loudness,core") == ("loudness", *(n for n in core if n != "loudness"))
+    assert load_all(["silence", "loudness"]) == (load("loudness"), load("silence"))
+    with pytest.raises(InvalidInputError, match="loudness"):
+        load_all(["nothing"])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("basic_pitch") is not None, reason="it is installed")
+def test_without_its_model_note_density_says_what_to_install() -> None:
+    with pytest.raises(PreconditionError, match="--no-deps basic-pitch") as missing:
+        load("notes")
+    assert missing.value.reason == "MODEL_MISSING"
