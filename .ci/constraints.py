@@ -16,8 +16,9 @@ HEADER = """\
 # Without [laion]: laion-clap demands NumPy 1, so it is installed without this file, in an
 # environment of its own.
 """
-# laion-clap demands NumPy 1; everything else runs on NumPy 2.
-APART = {"laion"}
+# laion-clap demands NumPy 1; everything else runs on NumPy 2. What crepe and beats bring asks for
+# much that is never imported.
+APART = {"laion", "crepe", "beats"}
 # The version the encoders are tested with: a newer one may shift their vectors.
 HELD = ["torch==2.13.0"]
 # What torch's default wheel adds on Linux for graphics cards; unpinned, so that torch itself says.

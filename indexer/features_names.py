@@ -1,12 +1,14 @@
-"""File names for exported tracks: like the sound files', safe, and no two alike."""
+"""File names for what is made of tracks and files: like theirs, safe, and no two alike."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from unicodedata import category, normalize
 
+from indexer.scan import FoundFile
 from retrieval.core.tracks import Track
 
 MAX_PART = 240
@@ -55,6 +57,20 @@ def file_names(plain: Mapping[str, str]) -> dict[str, str]:
         taken.add(_folded(wanted))
         names[track_id] = wanted
     return names
+
+
+def source_names(files: Mapping[str, FoundFile]) -> dict[str, str]:
+    """The relative name of what is made of each file: its own, below its root, no extension.
+
+    Files whose names are then alike get the beginning of a digest of their path.
+    """
+    plain: dict[str, str] = {}
+    by_id: dict[str, str] = {}
+    for path, file in files.items():
+        key = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        by_id[key] = path
+        plain[key] = str(Path(path).relative_to(file.root).with_suffix(""))
+    return {by_id[key]: name for key, name in file_names(plain).items()}
 
 
 def _folders(track: Track) -> list[str]:

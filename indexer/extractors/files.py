@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,12 +11,10 @@ import numpy as np
 
 from indexer.extractors.protocol import Content, ExtractorDescription, Output
 from indexer.extractors.record import Made, Record
-from indexer.features_names import file_names
 from indexer.features_npy import replace_file
 from indexer.formats import beats, chords_intervals, frames
 from indexer.formats.beats import BeatTrack
 from indexer.formats.chords import ChordTrack
-from indexer.scan import FoundFile
 from retrieval.core.errors import AudioError, InternalError, InvalidInputError
 
 
@@ -34,20 +31,6 @@ class FileJob:
     path: str
     name: str
     source: str
-
-
-def write_names(files: Mapping[str, FoundFile]) -> dict[str, str]:
-    """The relative name of each file's outputs: its own, below its root, without extension.
-
-    Files whose names are then alike get the beginning of a digest of their path.
-    """
-    plain: dict[str, str] = {}
-    by_id: dict[str, str] = {}
-    for path, file in files.items():
-        key = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        by_id[key] = path
-        plain[key] = str(Path(path).relative_to(file.root).with_suffix(""))
-    return {by_id[key]: name for key, name in file_names(plain).items()}
 
 
 def read_bytes(path: str) -> bytes:

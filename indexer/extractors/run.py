@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.extractors.files import FileJob, Writer, read_bytes, write_names
+from indexer.extractors.files import FileJob, Writer, read_bytes
 from indexer.extractors.protocol import Extractor, ExtractorDescription, Mono
 from indexer.extractors.record import RECORD, Record
 from indexer.extractors.registry import descriptions, find, load
 from indexer.extractors.report import ExtractReport, ModelReport
+from indexer.features_names import source_names
 from indexer.manifest import RunLock
 from indexer.report import Failure
 from indexer.scan import printable, scan
@@ -108,7 +109,7 @@ def extract(
         record = stack.enter_context(Record(output))
         report = ExtractReport(found=len(found.files), failed=list(found.failures))
         models = _load(wanted, options, report, stack)
-        names = write_names(found.files)
+        names = source_names(found.files)
         writer = Writer(output, record, overwrite=options.overwrite)
         jobs = _prepared(list(names.items()), models, writer, options, stop)
         total = len(names) * len(models)
