@@ -76,7 +76,7 @@ class Pairs:
 
 
 def read_clips(path: Path, measured_set: str) -> Clips:
-    """Clips with labels, for ``segue train video-features``.
+    """Clips with labels, for ``segue train video-features``; rows without any are left out.
 
     Args:
         path: The table.
@@ -87,6 +87,9 @@ def read_clips(path: Path, measured_set: str) -> Clips:
     """
     rows = read_rows(path, Row)
     _once(path, rows)
+    rows = [row for row in rows if any(value is not None for value in row.picture)]
+    if not rows:
+        raise bad(f"{path}: no row has a label; name its columns {', '.join(VIDEO_DIMS)}")
     bare = next((row for row in rows if row.clip is None), None)
     if bare is not None:
         raise bad(f"{path}, line {bare.line}, column 'clip': which .npz file is the clip?")

@@ -220,16 +220,18 @@ def test_labelled_clips(tmp_path: Path) -> None:
             frames = planted.frames[n].astype("f4")
             parts = {"frames": frames, "frame_model": FRAME_MODEL, "values": values}
             np.savez(tmp_path / f"{n}.npz", **parts)
-            writer.writerow([f"clip{n}", f"{n}.npz", "" if n == 1 else n])
+            writer.writerow([f"clip{n}", f"{n}.npz", n])
+        writer.writerow(["clip9", "absent.npz", ""])
     clips = read_clips(tmp_path / "clips.csv", "segue-picture-1")
     assert clips.labels.shape == (6, 11)
-    assert np.isfinite(clips.labels).sum() == 5
+    assert np.isfinite(clips.labels).sum() == 6
     assert clips.features[0].known() == {"narrative_pace": 3.0}
     assert clips.sources == clips.names
     edited(tmp_path / "clips.csv", cell(3, "clip", ""))
     with pytest.raises(InvalidInputError, match="line 3, column 'clip'"):
         read_clips(tmp_path / "clips.csv", "segue-picture-1")
     edited(tmp_path / "clips.csv", cell(3, "clip", "1.npz"))
+    assert len(read_clips(tmp_path / "clips.csv", "segue-picture-1").names) == 6
     edited(tmp_path / "clips.csv", cell(4, "video", "clip0"))
     with pytest.raises(InvalidInputError, match="line 4, column 'video'"):
         read_clips(tmp_path / "clips.csv", "segue-picture-1")
