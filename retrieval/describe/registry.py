@@ -56,6 +56,21 @@ _DESCRIPTIONS = (
         factory="retrieval.describe.mfcc:Mfcc",
     ),
     DescriptorDescription(
+        name="rhythm",
+        summary="tempo, its likeliest alternative, beats and downbeats",
+        factory="retrieval.describe.rhythm:Rhythm",
+    ),
+    DescriptorDescription(
+        name="key",
+        summary="key, mode and tuning",
+        factory="retrieval.describe.key:Tonality",
+    ),
+    DescriptorDescription(
+        name="chords",
+        summary="chords by beat and by second, and progressions to search for",
+        factory="retrieval.describe.chords:Chords",
+    ),
+    DescriptorDescription(
         name="sections",
         summary="borders between passages that differ in sound",
         factory="retrieval.describe.sections:Sections",

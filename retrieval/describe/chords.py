@@ -1,0 +1,140 @@
+"""Chords: major and minor triads over time, how long each sounds, and what follows on what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.core.payload import Field, FieldType, PayloadValue
+from retrieval.core.progressions import Chord, collapsed, progression_tokens
+from retrieval.core.series import Series
+from retrieval.describe.harmony import NO_CHORD, Harmony, chord_shares, harmony
+from retrieval.describe.key import key
+from retrieval.describe.protocol import Findings, SeriesField, Sound
+
+_ROOTS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+CHORD_NAMES = (*_ROOTS, *(f"{root}:min" for root in _ROOTS), "N")
+"""Of the 25 classes, as Harte et al. spell them (ISMIR 2005), with sharps."""
+
+_HEARD = 0.03
+"""Share of the time from which a chord belongs to a track."""
+_LEAST = 0.1
+"""Share of the time that has chords, below which there are none to tell."""
+_SHORTEST = 8.0
+"""Seconds of sound that have chords."""
+_LOOP = 4
+
+
+class Chords:
+    """Chords by beat and by second, their shares, and tokens to find progressions by."""
+
+    name = "chords"
+    version = 1
+    fields = (
+        Field("chords", FieldType.KEYWORD, "triads that sound 3 % of the time, most first", True),
+        Field("degrees", FieldType.KEYWORD, "the same seen from the measured key: I, vi", True),
+        Field("progression", FieldType.KEYWORD, "most frequent four in a row: I V vi IV", True),
+        Field("progressions", FieldType.KEYWORD, "two to four in a row in any key: M7M2m8M", True),
+        Field("chord_change_rate", FieldType.FLOAT, "changes of chord a minute, 0..600", True),
+    )
+    series = (
+        SeriesField("chords", "class", "each chord from its start to its end"),
+        SeriesField("chords_by_beat", "class", "the chord that begins on, or holds at, each beat"),
+        SeriesField("chords_by_second", "class", "the chord that fills most of each second"),
+        SeriesField("chord_histogram", "share", "of the time of the 25 chords, C to B, C:min to N"),
+    )
+
+    def describe(self, sound: Sound) -> Findings:
+        """No fields without chords; nothing below eight seconds."""
+        if sound.seconds < _SHORTEST:
+            return Findings({})
+        found = sound.share(harmony)
+        shares = chord_shares(found)
+        series = (
+            _spans(found),
+            _by_beat(found),
+            Series("chords_by_second", by_second(found), rate=1.0, labels=CHORD_NAMES),
+            Series(
+                "chord_histogram",
+                np.append(shares, 1.0 - shares.sum()).astype(np.float32)[None],
+                times=np.zeros(1),
+                ends=found.edges[-1:],
+            ),
+        )
+        if shares.sum() < _LEAST:
+            return Findings({}, series)
+        runs = chord_runs(found)
+        order = [place for place in np.argsort(-shares, kind="stable") if shares[place] >= _HEARD]
+        changes = sum(first != second for run in runs for first, second in pairwise(run))
+        scalars: dict[str, PayloadValue] = {
+            "chords": tuple(_chord(place).name for place in order),
+            "progressions": progression_tokens(runs),
+            "chord_change_rate": round(60.0 * changes / sound.seconds, 2),
+        }
+        tonal = sound.share(key)
+        if tonal is not None:
+            scalars["degrees"] = tuple(_chord(place).degree(tonal.key) for place in order)
+            if loop := _most_frequent(runs):
+                scalars["progression"] = " ".join(chord.degree(tonal.key) for chord in loop)
+        return Findings({k: v for k, v in scalars.items() if v != ()}, series)
+
+
+def chord_runs(found: Harmony) -> list[tuple[Chord, ...]]:
+    """Chords that follow one another, each a beat long at least, broken where there is none."""
+    runs: list[list[Chord]] = [[]]
+    starts, ends = _borders(found)
+    for start, end in zip(starts, ends, strict=True):
+        label = int(found.chords[start])
+        if label == NO_CHORD:
+            runs.append([])
+        elif end - start >= 2:
+            runs[-1].append(_chord(label))
+    return [collapsed(run) for run in runs if run]
+
+
+def by_second(found: Harmony) -> NDArray[np.uint8]:
+    """The chord that fills most of each second, the last one perhaps shorter, shape (seconds,)."""
+    count = max(1, int(np.ceil(found.edges[-1] - 1e-6)))
+    shares = np.zeros((count, NO_CHORD + 1))
+    for start, end, label in zip(found.edges[:-1], found.edges[1:], found.chords, strict=True):
+        for second in range(max(0, int(start)), min(count, int(end) + 1)):
+            shares[second, label] += max(0.0, min(end, second + 1) - max(start, second))
+    return np.asarray(shares.argmax(axis=1), dtype=np.uint8)
+
+
+def _chord(label: int) -> Chord:
+    return Chord(int(label) % 12, bool(label >= 12))
+
+
+def _borders(found: Harmony) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First step of each chord, and the step after its last one."""
+    changed = np.flatnonzero(found.chords[1:] != found.chords[:-1]) + 1
+    return np.append(0, changed), np.append(changed, len(found.chords))
+
+
+def _spans(found: Harmony) -> Series:
+    starts, ends = _borders(found)
+    return Series(
+        "chords",
+        found.chords[starts].astype(np.uint8),
+        times=np.maximum(found.edges[starts], 0.0),
+        ends=found.edges[ends],
+        labels=CHORD_NAMES,
+    )
+
+
+def _by_beat(found: Harmony) -> Series:
+    on = (found.places % 2 == 0) & (found.edges[:-1] >= 0) & (found.meter is not None)
+    values, times = found.chords[on].astype(np.uint8), found.edges[:-1][on]
+    return Series("chords_by_beat", values, times=times, labels=CHORD_NAMES)
+
+
+def _most_frequent(runs: list[tuple[Chord, ...]]) -> tuple[Chord, ...]:
+    """The four chords in a row that come most often; of equal ones, the first."""
+    grams = Counter(
+        run[at : at + _LOOP] for run in runs for at in range(len(run) - _LOOP + 1)
+    ).most_common(1)
+    return grams[0][0] if grams else ()
