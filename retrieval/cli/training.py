@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from retrieval.cli.evaluate import figure_cell, figure_text
 from retrieval.cli.output import Column, note, print_table
@@ -11,31 +12,39 @@ from retrieval.search.evaluation import Estimate
 if TYPE_CHECKING:
     from indexer.learning.options import TrainingReport
 
-_FIGURES = ("recall@1", "recall@3", "recall@10", "median_rank", "mrr")
+FIGURES = ("recall@1", "recall@3", "recall@10", "median_rank", "mrr")
+"""Of a clip's search for its track; the other way round recall@3 alone is shown."""
+HEADINGS = (*(name.replace("_", " ") for name in FIGURES), "recall@3 track to video")
+_THERE, _BACK = "video_to_track", "track_to_video"
+
+
+def recommender_rows(tested: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A line per contender of the test part, and one of what chance gives."""
+    rows = []
+    for name, both in tested.items():
+        found = {figure: Estimate(**both[_THERE][figure]) for figure in FIGURES}
+        back = Estimate(**both[_BACK]["recall@3"])
+        cells = [figure_cell(figure, one) for figure, one in found.items()]
+        rows.append((name, *cells, figure_cell("recall@3", back)))
+    chances = [figure_text(figure, one.chance) for figure, one in found.items()]
+    return [*rows, ("chance", *chances, figure_text("recall@3", back.chance))]
+
+
+def tested_on(metrics: Mapping[str, Any]) -> str:
+    """What the figures were taken on, and what was chosen before."""
+    data, chosen = metrics["data"], metrics["chosen"]
+    return (
+        f"chosen by validation: {chosen['model']}, by {chosen['by']}; {data['test']} test pairs, "
+        f"a pool of {metrics['test']['mlp'][_THERE]['pool']} tracks, none of them and of their "
+        "sources seen in training; 95 % bootstrap intervals"
+    )
 
 
 def show_recommender(report: TrainingReport) -> None:
-    """Every contender on the test part, from clips to tracks, and recall@3 the other way."""
+    """Every contender on the test part, in both directions."""
     metrics = report.card.metrics
-    data, chosen = metrics["data"], metrics["chosen"]
-    columns = [Column("model", "bold")]
-    columns += [Column(name.replace("_", " "), "cyan", right=True) for name in _FIGURES]
-    columns.append(Column("track to video recall@3", right=True))
-    rows = []
-    for name, both in metrics["test"].items():
-        there, back = both["video_to_track"], Estimate(**both["track_to_video"]["recall@3"])
-        found = {figure: Estimate(**there[figure]) for figure in _FIGURES}
-        cells = [figure_cell(figure, one) for figure, one in found.items()]
-        rows.append((name, *cells, figure_cell("recall@3", back)))
-        pool = there["pool"]
-    chances = [figure_text(figure, one.chance) for figure, one in found.items()]
-    rows.append(("chance", *chances, figure_text("recall@3", back.chance)))
-    caption = (
-        f"chosen by validation: {chosen['model']}, by {chosen['by']}; {data['test']} test pairs, "
-        f"a pool of {pool} tracks, none of them and of their sources seen in training; 95 % "
-        "bootstrap intervals"
-    )
-    print_table(columns, rows, caption=caption)
+    columns = [Column("model", "bold"), *(Column(one, "cyan", right=True) for one in HEADINGS)]
+    print_table(columns, recommender_rows(metrics["test"]), caption=tested_on(metrics))
     note(f"{report.path}: {report.card.video_set} to {report.card.output_set}")
 
 

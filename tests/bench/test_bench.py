@@ -39,6 +39,15 @@ def test_updates() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra [models]")
+def test_recommender() -> None:
+    from tests.bench import recommender
+
+    (table,) = recommender.run(pairs=200, trials=1, epochs=4)
+    assert {"chance", "popularity", "mean vector", "ridge", "mlp"} <= cells(table).keys()
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("librosa") is None, reason="needs the extra [bench]")
 def test_indexing() -> None:
     from tests.bench import indexing

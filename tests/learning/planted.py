@@ -56,7 +56,7 @@ class Planted:
         seen, heard, vectors = u[self.track] + seen - u, heard[self.track], vectors[self.track]
         self.embeddings = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         told = seen @ tell + 2.0 * rng.normal(size=(pairs, len(VIDEO_DIMS)))
-        told[:, -2:] = heard[:, -2:] + 1.5 * rng.normal(size=(pairs, 2))
+        told[:, -2:] = heard[:, -2:] + 0.9 * rng.normal(size=(pairs, 2))
         self.picture = 50.0 + 20.0 * told
         self.sound = 30.0 + 10.0 * heard
         self.frames, self.series = [], []
