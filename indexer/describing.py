@@ -12,7 +12,7 @@ from retrieval.audio.decoding import Block
 from retrieval.core.payload import Payload, PayloadValue
 from retrieval.core.series import Series
 from retrieval.describe.intake import Intake
-from retrieval.describe.protocol import RATE, Descriptor
+from retrieval.describe.protocol import RATE, Descriptor, Sound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,10 +42,7 @@ class Described:
 
 
 class Listening:
-    """Hears one track on its way through ``prepare_track`` and describes it afterwards.
-
-    A descriptor that breaks down takes neither the others nor the track with it.
-    """
+    """Hears one track on its way through ``prepare_track`` and describes it afterwards."""
 
     sample_rate = RATE
 
@@ -66,24 +63,28 @@ class Listening:
 
     def finish(self) -> Described:
         """Describe the track, which has ended."""
-        sound = self._intake.finish()
-        scalars: dict[str, PayloadValue] = {}
-        series: list[Series] = []
-        problems = []
-        for one in self._descriptors:
-            try:
-                found = one.describe(sound)
-            except Exception as error:
-                problems.append(f"{one.name}: {type(error).__name__}: {error}")
-                continue
-            scalars |= found.scalars
-            units = {described.name: described.unit for described in one.series}
-            series += [replace(each, unit=units[each.name]) for each in found.series]
-        return Described(
-            versions={one.name: one.version for one in self._descriptors},
-            fields=frozenset(f.name for one in self._descriptors for f in one.fields),
-            names=frozenset(s.name for one in self._descriptors for s in one.series),
-            scalars=scalars,
-            series=tuple(series),
-            problems=tuple(problems),
-        )
+        return described(self._intake.finish(), self._descriptors)
+
+
+def described(sound: Sound, descriptors: Sequence[Descriptor]) -> Described:
+    """What descriptors tell of a sound; one that breaks down does not take the others with it."""
+    scalars: dict[str, PayloadValue] = {}
+    series: list[Series] = []
+    problems = []
+    for one in descriptors:
+        try:
+            found = one.describe(sound)
+        except Exception as error:
+            problems.append(f"{one.name}: {type(error).__name__}: {error}")
+            continue
+        scalars |= found.scalars
+        units = {described.name: described.unit for described in one.series}
+        series += [replace(each, unit=units[each.name]) for each in found.series]
+    return Described(
+        versions={one.name: one.version for one in descriptors},
+        fields=frozenset(f.name for one in descriptors for f in one.fields),
+        names=frozenset(s.name for one in descriptors for s in one.series),
+        scalars=scalars,
+        series=tuple(series),
+        problems=tuple(problems),
+    )

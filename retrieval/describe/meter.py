@@ -19,6 +19,8 @@ _OVERSAMPLED = 176_400
 """Hz that samples are brought to for the true peak: four times 44,100, as BS.1770-5 asks."""
 _MOMENTARY, _SHORT_TERM = 4, 30
 """Tenths of a second that one momentary or short-term value looks back on (EBU Tech 3341)."""
+_SENSIBLE = 200.0
+"""LUFS that no sound within the decoder's bounds is above, nor the filter's silence below."""
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 Loudnesses = NDArray[np.float64]
@@ -87,8 +89,8 @@ class Meter:
         nothing = np.empty(0, dtype=np.float32)
         peak = np.concatenate([nothing, *self._peaks])
         found = np.array(self._loudnesses, dtype=np.float64).reshape(-1, 2)
-        # At rates far below those of music the filter has no answer.
-        momentary, short_term = np.nan_to_num(found, nan=-np.inf).T
+        # At rates far below those of music the filter has no answer, or a senseless one.
+        momentary, short_term = np.where(np.abs(found) < _SENSIBLE, found, -np.inf).T
         return Levels(
             rate=self._rate / self._size,
             peak=peak,
