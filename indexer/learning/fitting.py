@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from indexer.learning.resuming import Resume
-from retrieval.core.errors import CancelledError
+from indexer.learning.watching import Watch, tell
 
-Watch = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is, and how much there is to do."""
 Score = tuple[float, float]
 Loss = Callable[[NDArray[np.int64], np.random.Generator], Tensor]
 """Of some rows, given chance to draw on."""
@@ -74,10 +72,7 @@ class Session:
         Raises:
             CancelledError: The run is to end.
         """
-        if self.watch is not None:
-            self.watch(doing, done, total)
-        if self.stop.is_set():
-            raise CancelledError("stopped early; the same command goes on from here")
+        tell(self.watch, self.stop, doing, done, total)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from indexer.learning.fitting import Session, Watch
+from indexer.learning.fitting import Session
 from indexer.learning.resuming import Resume
 from indexer.learning.temporal import TemporalRecipe
+from indexer.learning.watching import Watch
 from retrieval.core.errors import InvalidInputError
 from retrieval.encoders.checkpoints import write_safetensors
 from retrieval.encoders.device import choose_device
@@ -27,8 +28,8 @@ class TrainingOptions:
     """Choices of a run.
 
     Attributes:
-        video_set: Feature set of the table's dimensions of pictures.
         output_set: What the model gives: revision of the audio space, or feature set of the labels.
+        video_set: Feature set of the dimensions of pictures that a table of pairs gives, if any.
         model: ``auto`` lets validation choose; ``mlp``, ``ridge`` or ``temporal`` say which.
         trials: Recipes of the baseline to try; 0 takes the usual one.
         temporal: The recipe of the temporal model.
@@ -37,8 +38,8 @@ class TrainingOptions:
         overwrite: Replace a model that is there.
     """
 
-    video_set: str
     output_set: str
+    video_set: str | None = None
     model: str = "auto"
     trials: int = 12
     temporal: TemporalRecipe = field(default_factory=TemporalRecipe)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.learning.baselines import baselines
-from indexer.learning.fitting import Session, State, Watch
+from indexer.learning.clip_reader import ClipReader
+from indexer.learning.fitting import Session, State
 from indexer.learning.measures import Pool, Values, aim, as_json, fused, gain, pool_of, quality
 from indexer.learning.mlp import Mlp, MlpRecipe
 from indexer.learning.options import TrainingOptions, TrainingReport, begin, write_model
@@ -21,6 +22,7 @@ from indexer.learning.splits import Split, split
 from indexer.learning.tables import Pairs, read_pairs
 from indexer.learning.temporal import Temporal
 from indexer.learning.tuning import tune
+from indexer.learning.watching import Watch
 from indexer.stopping import stopping_on_signals
 from retrieval.core.video import VIDEO_DIMS
 from retrieval.encoders.perceptual_dims import DIMS
@@ -74,14 +76,15 @@ def train_recommender(
         CancelledError: The run was stopped; the same call goes on with it.
     """
     stop = stop or threading.Event()
-    pairs = read_pairs(table, options.video_set, space)
-    parts = split(
-        [(pairs.clips.sources[clip], pairs.tracks[track]) for clip, track in pairs.rows],
-        pairs.splits,
-        options.seed,
-    )
-    session = begin(out, pairs.digest, options, watch=watch, stop=stop)
     with stopping_on_signals(stop):
+        with ClipReader(table, watch=watch, stop=stop) as reader:
+            pairs = read_pairs(table, options.video_set, space, reader)
+        parts = split(
+            [(pairs.clips.sources[clip], pairs.tracks[track]) for clip, track in pairs.rows],
+            pairs.splits,
+            options.seed,
+        )
+        session = begin(out, pairs.digest, options, watch=watch, stop=stop)
         chosen = _choose(pairs, parts, options, session)
         card, tensors = _finish(pairs, parts, options, session, chosen=chosen)
         write_model(out, card, tensors, session)
@@ -189,7 +192,7 @@ def _card(
     return Card(
         task="recommender",
         kind="temporal" if temporal else "mlp",
-        video_set=options.video_set,
+        video_set=pairs.clips.feature_set,
         output_set=options.output_set,
         inputs=VIDEO_DIMS,
         outputs=DIMS,

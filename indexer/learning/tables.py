@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from indexer.features_layout import read_head
 from indexer.features_npy import read_features
-from indexer.learning.clips import Clip, read_clip
+from indexer.learning.clip_reader import ClipReader
+from indexer.learning.clips import Clip
 from indexer.learning.csv_rows import PairRow, Row, bad, read_rows
-from retrieval.core.errors import InvalidInputError
+from retrieval.core.errors import InvalidInputError, VideoError
 from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
+from retrieval.video.features import FEATURE_SET
 from retrieval.video.model_card import ProjectionSpace
 
 _PARENTS = 8
@@ -41,6 +43,11 @@ class Clips:
     splits: tuple[str | None, ...]
     labels: NDArray[np.float64]
     digest: str
+
+    @property
+    def feature_set(self) -> str:
+        """Of what is known of the clips."""
+        return self.features[0].feature_set
 
     @property
     def frame_revision(self) -> str | None:
@@ -75,12 +82,12 @@ class Pairs:
     digest: str
 
 
-def read_clips(path: Path, measured_set: str) -> Clips:
+def read_clips(path: Path, reader: ClipReader) -> Clips:
     """Clips with labels, for ``segue train video-features``; rows without any are left out.
 
     Args:
         path: The table.
-        measured_set: Feature set of the values in the clips' files.
+        reader: Of its clips.
 
     Raises:
         InvalidInputError: INVALID_METADATA; names the file, line and column.
@@ -92,24 +99,34 @@ def read_clips(path: Path, measured_set: str) -> Clips:
         raise bad(f"{path}: no row has a label; name its columns {', '.join(VIDEO_DIMS)}")
     bare = next((row for row in rows if row.clip is None), None)
     if bare is not None:
-        raise bad(f"{path}, line {bare.line}, column 'clip': which .npz file is the clip?")
-    return _clips(path, rows, measured_set, given=False)
+        raise bad(f"{path}, line {bare.line}, column 'clip': which file is the clip?")
+    return _clips(path, rows, FEATURE_SET, reader, given=False)
 
 
-def read_pairs(path: Path, video_set: str, space: tuple[str, str] | None) -> Pairs:
+def read_pairs(
+    path: Path, video_set: str | None, space: tuple[str, str] | None, reader: ClipReader
+) -> Pairs:
     """Pairs of a clip and its music, for ``segue train recommender``.
 
     Args:
         path: The table.
-        video_set: Feature set of its dimensions of pictures.
+        video_set: Feature set of its dimensions of pictures; None if it has none, which are then
+            those measured of its clips.
         space: Name and revision of the space that its embeddings are in; None to find them in the
             ``space.json`` of the export that they lie in.
+        reader: Of its clips.
 
     Raises:
         InvalidInputError: INVALID_METADATA; names the file, line and column.
     """
     rows = read_rows(path, PairRow)
-    clips = _clips(path, _firsts(path, rows), video_set, given=True)
+    given = any(value is not None for row in rows for value in row.picture)
+    if given and video_set is None:
+        raise bad(f"{path}: of which feature set are the dimensions of the picture? --video-set")
+    if not given and video_set not in {None, FEATURE_SET}:
+        raise bad(f"{path}: no dimension of a picture is given; leave --video-set out")
+    firsts = _firsts(path, rows)
+    clips = _clips(path, firsts, video_set or FEATURE_SET, reader, given=given)
     heard: dict[str, PairRow] = {}
     for row in rows:
         first = heard.setdefault(row.track, row)
@@ -145,8 +162,13 @@ def read_pairs(path: Path, video_set: str, space: tuple[str, str] | None) -> Pai
     )
 
 
-def _clips(path: Path, rows: Sequence[Row], feature_set: str, *, given: bool) -> Clips:
-    features = [_features(path, row, feature_set, given=given) for row in rows]
+def _clips(
+    path: Path, rows: Sequence[Row], feature_set: str, reader: ClipReader, *, given: bool
+) -> Clips:
+    features = []
+    for done, row in enumerate(rows):
+        reader.tell(done, len(rows))
+        features.append(_features(path, row, feature_set, reader, given=given))
     _one_kind(path, rows, features)
     digest = hashlib.blake2b(feature_set.encode(), digest_size=16)
     for row, one in zip(rows, features, strict=True):
@@ -163,14 +185,18 @@ def _clips(path: Path, rows: Sequence[Row], feature_set: str, *, given: bool) ->
     )
 
 
-def _features(path: Path, row: Row, feature_set: str, *, given: bool) -> VideoFeatures:
+def _features(
+    path: Path, row: Row, feature_set: str, reader: ClipReader, *, given: bool
+) -> VideoFeatures:
     clip = Clip(None, None, None)
     if row.clip is not None:
         try:
-            clip = read_clip(path.parent / row.clip)
+            clip = reader.read(path.parent / row.clip, row.clip)
         except (ValueError, OSError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or error
             raise bad(f"{path}, line {row.line}, column 'clip': {row.clip}: {why}") from error
+        except VideoError as error:
+            raise bad(f"{path}, line {row.line}, column 'clip': {error.message}") from error
     values: Sequence[float | None] = [None] * len(VIDEO_DIMS)
     if given:
         values = row.picture

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.learning.fitting import Session, Watch, fit
+from indexer.learning.clip_reader import ClipReader
+from indexer.learning.fitting import Session, fit
 from indexer.learning.losses import likelihood
 from indexer.learning.measures import r_squared
 from indexer.learning.networks import TemporalNetwork, collate
@@ -20,6 +21,7 @@ from indexer.learning.ridge import choose_penalties, fit_ridge
 from indexer.learning.splits import Split, split
 from indexer.learning.tables import Clips, read_clips
 from indexer.learning.temporal import dropped, predict
+from indexer.learning.watching import Watch
 from indexer.stopping import stopping_on_signals
 from retrieval.core.video import SERIES, VIDEO_DIMS
 from retrieval.video.model_card import Card, Shape
@@ -57,10 +59,11 @@ def train_video_features(
         CancelledError: The run was stopped; the same call goes on with it.
     """
     stop = stop or threading.Event()
-    clips = read_clips(table, options.video_set)
-    parts = split([(source,) for source in clips.sources], clips.splits, options.seed)
-    session = begin(out, clips.digest, options, watch=watch, stop=stop)
     with stopping_on_signals(stop):
+        with ClipReader(table, watch=watch, stop=stop) as reader:
+            clips = read_clips(table, reader)
+        parts = split([(source,) for source in clips.sources], clips.splits, options.seed)
+        session = begin(out, clips.digest, options, watch=watch, stop=stop)
         card, tensors = _train(clips, parts, options, session)
         write_model(out, card, tensors, session)
     return TrainingReport(out, card, session.resume.begun)
@@ -199,7 +202,7 @@ class _Training:
             {
                 "task": "video-features",
                 "kind": kind,
-                "video_set": options.video_set,
+                "video_set": self._clips.feature_set,
                 "output_set": options.output_set,
                 "inputs": VIDEO_DIMS,
                 "outputs": VIDEO_DIMS,

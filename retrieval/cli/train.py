@@ -91,9 +91,9 @@ def _shared(function: F) -> F:
 )
 @click.option(
     "--video-set",
-    required=True,
     metavar="NAME",
-    help="Feature set of the dimensions of pictures; clips of another set are refused.",
+    help="Feature set of the table's dimensions of pictures; clips of another set are refused.  "
+    "[default: what Segue measures, if the table has none]",
 )
 @click.option(
     "--revision",
@@ -130,7 +130,7 @@ def recommender(
     *,
     pairs: Path,
     output: Path,
-    video_set: str,
+    video_set: str | None,
     revision: str,
     space: str | None,
     model: str,
@@ -144,8 +144,8 @@ def recommender(
     series or account a clip is from), the eleven dimensions of the picture (character_tension …
     visual_valence, or 人物张力 … 画面效价; blank where not known), and the ten of the music
     (richness … valence). More columns are optional: "emotion" (a label; by default the quadrant of
-    arousal and valence), "clip" (a .npz file: "series" (seconds, 5), "frames" (seconds, D) with the
-    text "frame_model"), "embedding" (a .npy file of segue export, of a space of text and sound) and
+    arousal and valence), "clip" (a video file, which is measured once, or a .npz file: "series"
+    (seconds, 5), "frames" (seconds, D) with the text "frame_model"), "embedding" (a .npy file of segue export, of a space of text and sound) and
     "split" (train, validation or test).
 
     Two models compete for recall@3 on validation clips: the multilayer perceptron on the eleven
@@ -211,9 +211,9 @@ def video_features(
 ) -> None:
     r"""Train a model that tells what a clip is like, on clips that people have judged.
 
-    CLIPS.csv has a header and a row per clip: "video" (a name), "clip" (a .npz file, as for segue
-    train recommender; also "values", what was measured of the eleven dimensions), and any of the
-    eleven dimensions as labels, blank where there is none. "source" and "split" are optional.
+    CLIPS.csv has a header and a row per clip: "video" (a name), "clip" (a video file, or a .npz
+    file as for segue train recommender; also "values", what Segue measured of the eleven
+    dimensions), and any of the eleven dimensions as labels, blank where there is none. "source" and "split" are optional.
 
     Ridge regression on means, deviations and pace of what the file holds; from 500 clips on also a
     transformer over the clip's seconds, if validation finds it better. R² of every dimension is
@@ -225,7 +225,7 @@ def video_features(
     """
     from retrieval.cli.training import show_features
 
-    options = _options(state, more, video_set=_measured(), output_set=video_set, model=model)
+    options = _options(state, more, output_set=video_set, model=model)
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.video_features import train_video_features
 
@@ -269,12 +269,6 @@ def _finish(
         print_json(report.as_dict())
     elif not quiet:
         show(report)
-
-
-def _measured() -> str:
-    from retrieval.video.features import FEATURE_SET
-
-    return FEATURE_SET
 
 
 def _revision(given: str) -> str:

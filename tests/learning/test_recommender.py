@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from indexer.learning.clip_reader import ClipReader  # noqa: E402
 from indexer.learning.options import RESUME, TrainingOptions, TrainingReport  # noqa: E402
 from indexer.learning.recommender import train_recommender  # noqa: E402
 from indexer.learning.tables import read_pairs  # noqa: E402
@@ -74,7 +75,7 @@ def test_the_file_predicts_what_was_measured(trained: tuple[Path, TrainingReport
     table, report = trained
     recommender = load_recommender(report.path)
     assert (recommender.video_set, recommender.revision) == ("acme-1", "acme-audio-1")
-    pairs = read_pairs(table, "acme-1", SPACE)
+    pairs = read_pairs(table, "acme-1", SPACE, ClipReader(table))
     found = []
     for clip, track in pairs.rows[:100]:
         predicted = recommender.predict(pairs.clips.features[clip])
@@ -90,7 +91,7 @@ def test_the_file_predicts_what_was_measured(trained: tuple[Path, TrainingReport
 def test_eleven_numbers_alone_are_enough_to_ask(trained: tuple[Path, TrainingReport]) -> None:
     table, report = trained
     recommender = load_recommender(report.path)
-    pairs = read_pairs(table, "acme-1", SPACE)
+    pairs = read_pairs(table, "acme-1", SPACE, ClipReader(table))
     errors = []
     for clip, track in pairs.rows:
         bare = dataclasses.replace(pairs.clips.features[clip], series=None, frames=None)
@@ -102,7 +103,7 @@ def test_eleven_numbers_alone_are_enough_to_ask(trained: tuple[Path, TrainingRep
 
 def test_clips_of_another_set_are_refused(trained: tuple[Path, TrainingReport]) -> None:
     table, report = trained
-    features = read_pairs(table, "other-1", SPACE).clips.features[0]
+    features = read_pairs(table, "other-1", SPACE, ClipReader(table)).clips.features[0]
     with pytest.raises(PreconditionError, match=r"'other-1'.+'acme-1'") as caught:
         load_recommender(report.path).predict(features)
     assert caught.value.reason == "FEATURE_SET_MISMATCH"
@@ -125,7 +126,7 @@ def test_a_stopped_run_goes_on_to_the_same_file(few: Path, tmp_path: Path) -> No
     train_recommender(few, whole, options, space=SPACE, watch=lambda doing, *_: seen.append(doing))
     stages = list(dict.fromkeys(seen))
     assert stages == [
-        *("tuning", "trial 1", "trial 2", "baseline"),
+        *("reading clips", "tuning", "trial 1", "trial 2", "baseline"),
         *("temporal model", "baseline, again", "temporal model, again"),
     ]
     out = tmp_path / "stopped.safetensors"
@@ -165,7 +166,7 @@ def test_dimensions_alone_make_a_model_too(tmp_path: Path) -> None:
     report = train_recommender(table, tmp_path / "m.safetensors", QUICK)
     assert report.card.projection is None
     assert report.card.shares == {"mean": 1.0}
-    features = read_pairs(table, "acme-1", None).clips.features[0]
+    features = read_pairs(table, "acme-1", None, ClipReader(table)).clips.features[0]
     assert load_recommender(report.path).predict(features).projection is None
 
 

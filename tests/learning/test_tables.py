@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 
 from indexer.features_layout import SPACE_FILE, head_bytes
+from indexer.learning.clip_reader import STORE, ClipReader
 from indexer.learning.csv_rows import ORIGINAL_NAMES
 from indexer.learning.tables import Pairs, read_clips, read_pairs
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.spaces import Distance, EmbeddingSpace, Level, Modality
-from retrieval.core.video import VIDEO_DIMS, Source
+from retrieval.core.video import SIGNAL_DIMS, VIDEO_DIMS, Source
 from retrieval.encoders.perceptual_dims import DIMS
+from retrieval.video.features import FEATURE_SET
 from tests.learning.planted import FRAME_MODEL, REVISION, SPACE_NAME, Planted
+from tests.video.clips import Shot, clip
 
 SPACE = (SPACE_NAME, REVISION)
 
@@ -44,16 +47,23 @@ def cell(line: int, column: str, value: str) -> Callable[[list[list[str]]], obje
     return edit
 
 
+def read(
+    table: Path, video_set: str | None = "acme-1", space: tuple[str, str] | None = SPACE
+) -> Pairs:
+    with ClipReader(table) as reader:
+        return read_pairs(table, video_set, space, reader)
+
+
 def problem(table: Path) -> str:
     with pytest.raises(InvalidInputError) as caught:
-        read_pairs(table, "acme-1", SPACE)
+        read(table)
     assert caught.value.reason == "INVALID_METADATA"
     return caught.value.message
 
 
 def test_a_whole_table(table: Path) -> None:
     planted = Planted(12)
-    pairs = read_pairs(table, "acme-1", SPACE)
+    pairs = read(table)
     assert len(pairs.rows) == 12
     assert len(pairs.tracks) == 11
     assert pairs.clips.sources[:5] == ("film0",) * 4 + ("film1",)
@@ -70,34 +80,34 @@ def test_a_whole_table(table: Path) -> None:
 
 
 def test_names_of_the_source_and_any_separator(table: Path) -> None:
-    whole = read_pairs(table, "acme-1", SPACE)
+    whole = read(table)
     theirs = {ours: name for name, ours in ORIGINAL_NAMES.items()}
     text = table.read_text()
     head, rest = text.split("\n", 1)
     head = ",".join(theirs.get(name, name.upper()) for name in head.strip().split(","))
     assert "人物张力" in head
     table.write_text((head + "\n" + rest).replace(",", ";"), encoding="utf-8-sig")
-    again = read_pairs(table, "acme-1", SPACE)
+    again = read(table)
     assert again.digest == whole.digest
     assert list(theirs) == list(VIDEO_DIMS)
 
 
 def test_the_digest_follows_the_data(table: Path) -> None:
-    digests = {read_pairs(table, name, SPACE).digest for name in ("acme-1", "acme-2", "acme-1")}
+    digests = {read(table, name).digest for name in ("acme-1", "acme-2", "acme-1")}
     assert len(digests) == 2
     with np.load(table.parent / "clip3.npz") as file:
         parts = dict(file)
     parts["series"][0, 0] += 1
     np.savez(table.parent / "clip3.npz", **parts)
-    digests.add(read_pairs(table, "acme-1", SPACE).digest)
+    digests.add(read(table).digest)
     edited(table, cell(5, "warmth", "0"))
-    digests.add(read_pairs(table, "acme-1", SPACE).digest)
+    digests.add(read(table).digest)
     assert len(digests) == 4
 
 
 def test_blank_dimensions_are_unavailable(table: Path) -> None:
     edited(table, cell(2, "scene_tension", " "))
-    first = read_pairs(table, "acme-1", SPACE).clips.features[0]
+    first = read(table).clips.features[0]
     assert first.sources[1] is Source.UNAVAILABLE
     assert first.values[1] == 0.0
 
@@ -181,20 +191,20 @@ def test_the_space_is_found_where_vectors_were_exported(table: Path) -> None:
         levels=frozenset({Level.TRACK}),
     )
     (table.parent / SPACE_FILE).write_bytes(head_bytes(space, []))
-    found = read_pairs(table, "acme-1", None).space
+    found = read(table, space=None).space
     assert found is not None
     assert (found.space, found.revision) == ("clap", "clap-1")
 
 
 def _without_space(table: Path) -> str:
     with pytest.raises(InvalidInputError) as caught:
-        read_pairs(table, "acme-1", None)
+        read(table, space=None)
     return caught.value.message
 
 
 def test_pairs_given_twice_count_once(table: Path) -> None:
     edited(table, lambda rows: rows.append(rows[1]))
-    pairs: Pairs = read_pairs(table, "acme-1", SPACE)
+    pairs: Pairs = read(table)
     assert len(pairs.rows) == 12
 
 
@@ -204,7 +214,7 @@ def test_emotions_are_for_all_or_none(table: Path) -> None:
         for n, row in enumerate(rows[1:]):
             row.append("calm" if n % 2 else "wild")
 
-    pairs = read_pairs(edited(table, label), "acme-1", SPACE)
+    pairs = read(edited(table, label))
     assert pairs.emotions[:3] == ("wild", "calm", "wild")
     assert "line 5, column 'emotion'" in problem(edited(table, cell(5, "emotion", "")))
 
@@ -222,22 +232,64 @@ def test_labelled_clips(tmp_path: Path) -> None:
             np.savez(tmp_path / f"{n}.npz", **parts)
             writer.writerow([f"clip{n}", f"{n}.npz", n])
         writer.writerow(["clip9", "absent.npz", ""])
-    clips = read_clips(tmp_path / "clips.csv", "segue-picture-1")
+    clips_csv = tmp_path / "clips.csv"
+    clips = read_clips(clips_csv, ClipReader(clips_csv))
     assert clips.labels.shape == (6, 11)
     assert np.isfinite(clips.labels).sum() == 6
     assert clips.features[0].known() == {"narrative_pace": 3.0}
     assert clips.sources == clips.names
-    edited(tmp_path / "clips.csv", cell(3, "clip", ""))
+    edited(clips_csv, cell(3, "clip", ""))
     with pytest.raises(InvalidInputError, match="line 3, column 'clip'"):
-        read_clips(tmp_path / "clips.csv", "segue-picture-1")
-    edited(tmp_path / "clips.csv", cell(3, "clip", "1.npz"))
-    assert len(read_clips(tmp_path / "clips.csv", "segue-picture-1").names) == 6
-    edited(tmp_path / "clips.csv", cell(4, "video", "clip0"))
+        read_clips(clips_csv, ClipReader(clips_csv))
+    edited(clips_csv, cell(3, "clip", "1.npz"))
+    assert len(read_clips(clips_csv, ClipReader(clips_csv)).names) == 6
+    edited(clips_csv, cell(4, "video", "clip0"))
     with pytest.raises(InvalidInputError, match="line 4, column 'video'"):
-        read_clips(tmp_path / "clips.csv", "segue-picture-1")
+        read_clips(clips_csv, ClipReader(clips_csv))
 
 
 def test_the_ten_dimensions_are_those_of_the_perceptual_space() -> None:
     assert len(DIMS) == 10
     assert DIMS[-2:] == ("arousal", "valence")
     assert VIDEO_DIMS[-2:] == ("visual_arousal", "visual_valence")
+
+
+def test_video_files_are_measured_once(table: Path) -> None:
+    film = clip((Shot(seed=1, seconds=1.0), Shot(seed=2, seconds=1.2)))
+    (table.parent / "film.mp4").write_bytes(film)
+    edited(table, cell(2, "clip", "film.mp4"))
+    first = read(table).clips.features[0]
+    assert first.series is not None
+    assert first.series.values.shape == (3, 5)
+    assert first.series.values[:, -1].sum() == 1
+    (kept,) = table.with_name(table.name + STORE).iterdir()
+    before = kept.stat().st_mtime_ns
+    again = read(table).clips.features[0]
+    assert again.series is not None
+    assert again.series.values == pytest.approx(first.series.values)
+    assert kept.stat().st_mtime_ns == before
+    (table.parent / "film.mp4").write_bytes(film[: len(film) // 3])
+    assert "line 2, column 'clip': film.mp4" in problem(table)
+
+
+def test_a_table_without_dimensions_has_those_of_its_clips(table: Path) -> None:
+    def strip(rows: list[list[str]]) -> None:
+        for dim in VIDEO_DIMS:
+            place = rows[0].index(dim)
+            for row in rows:
+                del row[place]
+
+    film = clip((Shot(seed=1, seconds=1.0),))
+    (table.parent / "film.mp4").write_bytes(film)
+    edited(edited(table, strip), cell(2, "clip", "film.mp4"))
+    assert "leave --video-set out" in problem(table)
+    clips = read(table, None).clips
+    assert clips.feature_set == FEATURE_SET
+    assert set(clips.features[0].known()) <= set(SIGNAL_DIMS)
+    assert "color_weight" in clips.features[0].known()
+    assert clips.features[1].known() == {}
+
+
+def test_dimensions_of_no_set_are_refused(table: Path) -> None:
+    with pytest.raises(InvalidInputError, match="which feature set"):
+        read(table, None)

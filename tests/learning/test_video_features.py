@@ -12,17 +12,18 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from indexer.learning import video_features  # noqa: E402
+from indexer.learning.clip_reader import ClipReader  # noqa: E402
 from indexer.learning.options import TrainingOptions  # noqa: E402
 from indexer.learning.tables import read_clips  # noqa: E402
 from indexer.learning.temporal import TemporalRecipe  # noqa: E402
 from indexer.learning.video_features import train_video_features  # noqa: E402
 from retrieval.core.errors import PreconditionError  # noqa: E402
 from retrieval.core.video import VIDEO_DIMS, Source  # noqa: E402
+from retrieval.video.features import FEATURE_SET  # noqa: E402
 from retrieval.video.learned_features import load_feature_model  # noqa: E402
 from retrieval.video.recommender import load_recommender  # noqa: E402
 
 OPTIONS = TrainingOptions(
-    video_set="seen-1",
     output_set="acme-1",
     temporal=TemporalRecipe(width=16, layers=1, epochs=40, batch=32, rate=3e-3),
 )
@@ -65,13 +66,13 @@ def test_few_clips_are_learned_by_ridge(table: Path, tmp_path: Path) -> None:
     report = train_video_features(table, tmp_path / "eyes.safetensors", OPTIONS)
     card = report.card
     assert card.kind == "ridge"
-    assert (card.video_set, card.output_set) == ("seen-1", "acme-1")
+    assert (card.video_set, card.output_set) == (FEATURE_SET, "acme-1")
     found = card.metrics["test"]["ridge"]
     for dim in VIDEO_DIMS[:4]:
         assert found[dim]["value"] > 0.5, dim
         assert found[dim]["low"] <= found[dim]["value"] <= found[dim]["high"]
     assert found["visual_valence"] is None
-    clips = read_clips(table, "seen-1")
+    clips = read_clips(table, ClipReader(table))
     model = load_feature_model(report.path)
     told = [model.complete(one) for one in clips.features]
     assert told[0].sources == (Source.MODEL,) * 4 + (Source.UNAVAILABLE,) * 7
@@ -104,7 +105,7 @@ def test_a_temporal_model_can_be_asked_for(table: Path, tmp_path: Path) -> None:
     assert report.card.kind == "temporal"
     found = report.card.metrics["test"]["temporal"]
     assert found["character_tension"]["value"] > 0.2
-    clips = read_clips(table, "seen-1")
+    clips = read_clips(table, ClipReader(table))
     model = load_feature_model(report.path)
     values = [model.complete(one).values[0] for one in clips.features]
     there = np.isfinite(clips.labels[:, 0])

@@ -1,0 +1,105 @@
+"""Clips of a table: ``.npz`` files as they are, video files measured, each content once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from indexer.features_npy import replace_file
+from indexer.learning.clips import Clip, read_clip
+from indexer.learning.watching import Watch, check, tell
+from retrieval.core.errors import InvalidInputError
+from retrieval.core.video import Source, VideoFeatures
+from retrieval.video.clips import ClipDecoder
+from retrieval.video.features import FEATURE_SET
+from retrieval.video.measuring import measure
+
+ARRAYS = ".npz"
+STORE = ".clips"
+"""What the folder of measured clips adds to the table's name."""
+_DOING = "reading clips"
+
+
+class ClipReader:
+    """Reads the clips that a table names. A context manager."""
+
+    def __init__(
+        self, table: Path, *, watch: Watch | None = None, stop: threading.Event | None = None
+    ) -> None:
+        """Nothing is decoded yet.
+
+        Args:
+            table: Whose clips are read; measured ones are kept beside it.
+            watch: Told how far the reading is.
+            stop: Set it to end the reading.
+        """
+        self._folder = table.with_name(table.name + STORE)
+        self._watch, self._stop = watch, stop or threading.Event()
+        self._decoder = ClipDecoder()
+
+    def __enter__(self) -> ClipReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._decoder.close()
+
+    def tell(self, done: int, total: int) -> None:
+        """Say how far the reading is.
+
+        Raises:
+            CancelledError: It is to end.
+        """
+        tell(self._watch, self._stop, _DOING, done, total)
+
+    def read(self, path: Path, name: str) -> Clip:
+        """One clip.
+
+        Args:
+            path: The file.
+            name: What errors call it.
+
+        Raises:
+            ValueError: It is no clip; says why.
+            InvalidInputError: It is no usable video.
+            OSError: It cannot be read.
+            CancelledError: The reading is to end.
+        """
+        if path.suffix.lower() == ARRAYS:
+            return read_clip(path)
+        kept = self._folder / f"{_digest(path)}{ARRAYS}"
+        if not kept.exists():
+            features = measure(
+                path, self._decoder, name=name, progress=lambda *_: check(self._stop)
+            )
+            self._keep(kept, features)
+        return read_clip(kept)
+
+    def _keep(self, path: Path, features: VideoFeatures) -> None:
+        known = [source is not Source.UNAVAILABLE for source in features.sources]
+        parts = {"values": np.where(known, features.values, np.nan)}
+        if features.series is not None:
+            parts["series"] = features.series.values
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **parts)
+        try:
+            self._folder.mkdir(exist_ok=True)
+            replace_file(path, buffer.getvalue())
+        except OSError as error:
+            raise InvalidInputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    found.update(FEATURE_SET.encode())
+    return found.hexdigest()
