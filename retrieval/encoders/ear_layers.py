@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +75,31 @@ def softmax(x: Array, axis: int) -> Array:
     """Shares that add up to 1 along an axis."""
     exponent = np.exp(x - x.max(axis=axis, keepdims=True))
     return np.asarray(exponent / exponent.sum(axis=axis, keepdims=True), dtype=np.float32)
+
+
+def attend(x: Array, weights: Mapping[str, Array], name: str, heads: int) -> Array:
+    """A layer of a transformer over (places, width), as PyTorch's with ``norm_first`` and ReLU.
+
+    Args:
+        x: What goes in.
+        weights: By PyTorch's names.
+        name: What the names of this layer begin with.
+        heads: Of its attention.
+    """
+    w = weights
+
+    def apply(part: str, y: Array) -> Array:
+        return dense(y, w[f"{name}.{part}.weight"], w[f"{name}.{part}.bias"])
+
+    y = normalise(x, w[f"{name}.norm1.weight"], w[f"{name}.norm1.bias"])
+    mixed = dense(y, w[f"{name}.self_attn.in_proj_weight"], w[f"{name}.self_attn.in_proj_bias"])
+    count, width = x.shape
+    q, k, v = mixed.reshape(count, 3, heads, -1).transpose(1, 2, 0, 3)
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(np.float32(q.shape[2]))
+    together = (softmax(scores, axis=2) @ v).transpose(1, 0, 2).reshape(count, width)
+    x = x + apply("self_attn.out_proj", together)
+    y = normalise(x, w[f"{name}.norm2.weight"], w[f"{name}.norm2.bias"])
+    return x + apply("linear2", relu(apply("linear1", y)))
 
 
 def unit(x: Array) -> Array:

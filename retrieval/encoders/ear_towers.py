@@ -14,6 +14,7 @@ import numpy as np
 from retrieval.encoders.ear_frontend import PITCH_OCTAVES, PITCH_STEPS, Heard
 from retrieval.encoders.ear_layers import (
     Array,
+    attend,
     circular,
     convolve,
     dense,
@@ -143,22 +144,7 @@ class EarText:
         bags = np.stack([rows.mean(axis=0, dtype=np.float32) for rows in runs])
         x = words + w["places"][: len(text)] + bags
         for layer in range(self._layers):
-            x = self._layer(f"layers.layers.{layer}", x)
+            x = attend(x, w, f"layers.layers.{layer}", self._heads)
         x = normalise(x, w["norm.weight"], w["norm.bias"])
         pooled = np.concatenate([x.mean(axis=0), x.max(axis=0)])
         return unit(dense(pooled, w["out.weight"], w["out.bias"]))
-
-    def _layer(self, name: str, x: Array) -> Array:
-        w = self._w
-        y = normalise(x, w[f"{name}.norm1.weight"], w[f"{name}.norm1.bias"])
-        mixed = dense(y, w[f"{name}.self_attn.in_proj_weight"], w[f"{name}.self_attn.in_proj_bias"])
-        count, width = x.shape
-        q, k, v = mixed.reshape(count, 3, self._heads, -1).transpose(1, 2, 0, 3)
-        scores = q @ k.transpose(0, 2, 1) / np.sqrt(np.float32(q.shape[2]))
-        heads = (softmax(scores, axis=2) @ v).transpose(1, 0, 2).reshape(count, width)
-        x = x + self._dense(f"{name}.self_attn.out_proj", heads)
-        y = normalise(x, w[f"{name}.norm2.weight"], w[f"{name}.norm2.bias"])
-        return x + self._dense(f"{name}.linear2", relu(self._dense(f"{name}.linear1", y)))
-
-    def _dense(self, name: str, x: Array) -> Array:
-        return dense(x, self._w[f"{name}.weight"], self._w[f"{name}.bias"])

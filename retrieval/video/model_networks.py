@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieval.encoders.ear_layers import Array, dense, normalise, relu, softmax, unit
+from retrieval.encoders.ear_layers import Array, attend, dense, normalise, relu, unit
 from retrieval.video.model_card import Card
 from retrieval.video.model_inputs import ClipInputs, pool, positions
 
@@ -84,7 +84,7 @@ class _Temporal(_Layers):
         told = relu(self._dense("dims.inner", np.concatenate([inputs.dims, inputs.known])))
         x = np.concatenate([self._dense("dims.outer", told)[None], self._seconds(inputs)])
         for number in range(self._shape.layers):
-            x = self._layer(f"layers.{number}", x)
+            x = attend(x, self._w, f"layers.{number}", self._shape.heads)
         rest = x[1:].mean(axis=0) if len(x) > 1 else np.zeros_like(x[0])
         pooled = self._norm("norm", np.concatenate([x[0], rest]))
         spread = np.clip(self._dense("spread", pooled), CALM, WILD)
@@ -101,19 +101,3 @@ class _Temporal(_Layers):
             if len(rows):
                 x[: len(rows)] += self._dense(name, rows)
         return x
-
-    def _layer(self, name: str, x: Array) -> Array:
-        count, width = x.shape
-        w = self._w
-        mixed = dense(
-            self._norm(f"{name}.norm1", x),
-            w[f"{name}.self_attn.in_proj_weight"],
-            w[f"{name}.self_attn.in_proj_bias"],
-        )
-        q, k, v = mixed.reshape(count, 3, self._shape.heads, -1).transpose(1, 2, 0, 3)
-        shares = softmax(q @ k.transpose(0, 2, 1) / np.sqrt(np.float32(q.shape[2])), axis=2)
-        x = x + self._dense(
-            f"{name}.self_attn.out_proj", (shares @ v).transpose(1, 0, 2).reshape(count, width)
-        )
-        inner = relu(self._dense(f"{name}.linear1", self._norm(f"{name}.norm2", x)))
-        return x + self._dense(f"{name}.linear2", inner)
