@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     """What tracks are described by as they are indexed: names with commas, ``core`` standing for
     all that need nothing more; ``core,notes`` adds note density, by Basic Pitch's model."""
 
+    video_recommender: Path | None = None
+    """A recommender trained by ``segue train recommender``; unset means the default mapping."""
+    video_features: Path | None = None
+    """A model trained by ``segue train video-features``: the dimensions of a clip that the picture
+    does not tell of itself; unset means they stay unknown."""
+
     text_cache: int = Field(default=1024, ge=0)
     """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""
 

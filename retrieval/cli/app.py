@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "index": ("retrieval.cli.index", "Bring a library in step with folders of music."),
     "search": ("retrieval.cli.search", "Find tracks from words, sound, a track or a vector."),
     "similar": ("retrieval.cli.similar", "More like these tracks, less like those."),
+    "score": ("retrieval.cli.score", "Find music for a picture."),
+    "match": ("retrieval.cli.match", "Match a prediction with a table of perceptual dimensions."),
     "tracks": ("retrieval.cli.tracks", "List, show, count and delete tracks."),
     "tag": ("retrieval.cli.tag", "Tag tracks by a list of labels, through their sound."),
     "describe": ("retrieval.cli.describe", "Tell loudness, tempo, key and more of sound files."),

@@ -27,64 +27,75 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def answer_options(function: F) -> F:
     """Add the options that shape an answer, whatever was asked."""
-    for option in reversed(
-        (
-            click.option(
-                "--space",
-                "spaces",
-                multiple=True,
-                metavar="NAME[=WEIGHT]",
-                help="Ask only this embedding space; repeat for more (see: segue spaces)."
-                " The weight is what it counts in the fusion, 1 unless given.",
-            ),
-            click.option(
-                "--filter",
-                "filter_text",
-                metavar="TEXT",
-                help="Only tracks for which this holds, such as 'bpm >= 90 and genre = \"rock\"'.",
-            ),
-            click.option(
-                "-k",
-                "limit",
-                type=click.IntRange(1, 1000),
-                metavar="N",
-                default=10,
-                show_default=True,
-                help="Hits wanted.",
-            ),
-            click.option(
-                "--offset",
-                type=click.IntRange(0, 10_000),
-                metavar="N",
-                default=0,
-                help="Hits to skip.",
-            ),
-            click.option(
-                "--segments",
-                type=click.IntRange(0, 20),
-                metavar="N",
-                default=3,
-                show_default=True,
-                help="Best moments to show of each hit.",
-            ),
-            click.option(
-                "--fusion",
-                "fusion_name",
-                type=click.Choice(["rrf", "score", "fit"]),
-                default="rrf",
-                show_default=True,
-                help="How several rankings become one: by rank, by scaled score, or by fit.",
-            ),
-            click.option(
-                "--min-fit",
-                type=click.FloatRange(0.0, 1.0),
-                metavar="F",
-                help="Leave out hits that fit less than this; weak ones fit less than 0.5.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+    return answer_options_with(limit=10)(function)
+
+
+def answer_options_with(*, limit: int) -> Callable[[F], F]:
+    """As ``answer_options``, with another number of hits by default."""
+
+    def add(function: F) -> F:
+        for option in reversed(_answer_options(limit)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _answer_options(limit: int) -> Sequence[Callable[[F], F]]:
+    return (
+        click.option(
+            "--space",
+            "spaces",
+            multiple=True,
+            metavar="NAME[=WEIGHT]",
+            help="Ask only this embedding space; repeat for more (see: segue spaces)."
+            " The weight is what it counts in the fusion, 1 unless given.",
+        ),
+        click.option(
+            "--filter",
+            "filter_text",
+            metavar="TEXT",
+            help="Only tracks for which this holds, such as 'bpm >= 90 and genre = \"rock\"'.",
+        ),
+        click.option(
+            "-k",
+            "limit",
+            type=click.IntRange(1, 1000),
+            metavar="N",
+            default=limit,
+            show_default=True,
+            help="Hits wanted.",
+        ),
+        click.option(
+            "--offset",
+            type=click.IntRange(0, 10_000),
+            metavar="N",
+            default=0,
+            help="Hits to skip.",
+        ),
+        click.option(
+            "--segments",
+            type=click.IntRange(0, 20),
+            metavar="N",
+            default=3,
+            show_default=True,
+            help="Best moments to show of each hit.",
+        ),
+        click.option(
+            "--fusion",
+            "fusion_name",
+            type=click.Choice(["rrf", "score", "fit"]),
+            default="rrf",
+            show_default=True,
+            help="How several rankings become one: by rank, by scaled score, or by fit.",
+        ),
+        click.option(
+            "--min-fit",
+            type=click.FloatRange(0.0, 1.0),
+            metavar="F",
+            help="Leave out hits that fit less than this; weak ones fit less than 0.5.",
+        ),
+    )
 
 
 def read_filter(text: str | None) -> Filter | None:
@@ -133,12 +144,13 @@ def show(response: SearchResponse, *, as_json: bool, first: int = 1) -> None:
         print_hits(response, first=first)
 
 
-def read_vector(text: str) -> list[float] | dict[str, float]:
-    """The values of ``--vector``.
+def read_vector(text: str, option: str = "--vector") -> list[float] | dict[str, float]:
+    """The values of ``--vector`` and options like it.
 
     Args:
         text: A JSON list of numbers, a JSON object of numbers by dimension, numbers with commas
             between, or the path of a file that holds one of these.
+        option: What errors call it.
 
     Raises:
         InvalidInputError: INVALID_VECTOR.
@@ -155,7 +167,7 @@ def read_vector(text: str) -> list[float] | dict[str, float]:
     numbers = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(numbers, list) or not numbers or not all(map(_is_number, numbers)):
         raise InvalidInputError(
-            f"--vector {text[:60]!r}: give numbers as JSON, such as '[1, 2.5, -3]' or "
+            f"{option} {text[:60]!r}: give numbers as JSON, such as '[1, 2.5, -3]' or "
             "'{\"warmth\": 2, …}', or a file that holds them",
             reason="INVALID_VECTOR",
         )

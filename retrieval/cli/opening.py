@@ -60,12 +60,13 @@ def _local(settings: Settings, *, create: bool) -> Library:
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
     from retrieval.search.calibration_file import folder_of
+    from retrieval.search.pictures import load_pictures
     from retrieval.store.series import SeriesFolder
 
     limits = Limits(max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes)
     _expect(settings, create=create)
     # First, since weights that do not load must leave no library behind.
-    encoders = default_encoders(settings)
+    encoders, pictures = default_encoders(settings), load_pictures(settings)
     return LocalLibrary(
         open_store_at(settings, create=create),
         encoders,
@@ -73,6 +74,7 @@ def _local(settings: Settings, *, create: bool) -> Library:
         text_cache=settings.text_cache,
         calibrations=folder_of(settings),
         series=SeriesFolder.of(settings),
+        pictures=pictures,
     )
 
 

@@ -33,6 +33,7 @@ from retrieval.encoders.protocol import Encoder
 from retrieval.search.calibration_measure import Calibrations
 from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Decoder, Encoding
+from retrieval.search.pictures import Pictures
 from retrieval.search.pipeline import answer
 from retrieval.search.plan import check_scope
 from retrieval.search.queries.kind import Sources
@@ -59,6 +60,7 @@ class LocalLibrary:
         text_cache: int = DEFAULT_ENTRIES,
         calibrations: Path | None = None,
         series: SeriesFolder | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         """Open a library over a store, which ``close`` closes with it.
 
@@ -70,9 +72,11 @@ class LocalLibrary:
             text_cache: Vectors of repeated texts to keep; 0 keeps none.
             calibrations: Folder to keep what scores are worth; None measures it in every process.
             series: Where series of tracks are kept; None keeps none.
+            pictures: The models for pictures; None means the default mapping alone.
         """
         self._store = store
         self._series = series
+        self._pictures = pictures or Pictures()
         self._coverage = Coverage(store)
         self._encoding = Encoding(encoders, decoder=decoder, limits=limits, text_cache=text_cache)
         self._calibrations = Calibrations(store, self._encoding, self._coverage, calibrations)
@@ -102,6 +106,7 @@ class LocalLibrary:
             coverage=self._coverage,
             calibrations=self._calibrations,
             budget=budget or Budget(),
+            pictures=self._pictures,
         )
 
     def get_track(self, track_id: str) -> Track:
@@ -268,6 +273,7 @@ class LocalLibrary:
 
     def close(self) -> None:
         """Close the store."""
+        self._pictures.close()
         self._store.close()
 
 

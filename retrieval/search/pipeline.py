@@ -60,6 +60,7 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
         took_ms=(time.perf_counter() - started) * 1000.0,
         more=len(fused) > end,
         spaces=tuple([space_fit(ranking) for ranking in rankings]),
+        videos=tuple([sources.videos[index] for index in sorted(sources.videos)]),
     )
 
 

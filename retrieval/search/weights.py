@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.errors import InvalidInputError
-from retrieval.core.queries import Scaling, VectorQuery
+from retrieval.core.queries import Scaling, VectorQuery, VideoQuery
 from retrieval.core.spaces import Distance, EmbeddingSpace, Statistics
 from retrieval.core.tracks import LibraryInfo
 from retrieval.search.encoding import Encoding
@@ -49,9 +49,14 @@ def standard_weights(
 
 
 def query_weights(
-    space: EmbeddingSpace, query: VectorQuery, info: LibraryInfo, encoding: Encoding, *, where: str
+    space: EmbeddingSpace,
+    query: VectorQuery | VideoQuery,
+    info: LibraryInfo,
+    encoding: Encoding,
+    *,
+    where: str,
 ) -> NDArray[np.float64] | None:
-    """The weights a vector query asks for.
+    """The weights a query asks for.
 
     Args:
         space: The space asked.
@@ -78,10 +83,17 @@ def query_weights(
             )
         return None
     weights = np.ones(space.dim) if query.scaling is Scaling.RAW else scale
-    return weights * _user_weights(space, query, where)
+    return weights * user_weights(space, query, where)
 
 
-def _user_weights(space: EmbeddingSpace, query: VectorQuery, where: str) -> NDArray[np.float64]:
+def user_weights(
+    space: EmbeddingSpace, query: VectorQuery | VideoQuery, where: str
+) -> NDArray[np.float64]:
+    """What a query weighs each dimension by, 0 for those it leaves out: float64 of shape (dim,).
+
+    Raises:
+        InvalidInputError: As ``query_weights``.
+    """
     compared = _subset(space, query.dims, f"{where}dims")
     user = compared.astype(np.float64)
     for name, weight in query.weights.items():

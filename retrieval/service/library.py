@@ -6,6 +6,7 @@ from retrieval.audio import IsolatedDecoder, Limits
 from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
 from retrieval.search.calibration_file import folder_of
+from retrieval.search.pictures import load_pictures
 from retrieval.settings import Settings
 from retrieval.store import open_store
 from retrieval.store.series import SeriesFolder
@@ -32,6 +33,7 @@ class OwnLibrary(LocalLibrary):
             text_cache=settings.text_cache,
             calibrations=folder_of(settings),
             series=SeriesFolder.of(settings),
+            pictures=load_pictures(settings),
         )
         self._decoder.start()
         for encoder in encoders.text():

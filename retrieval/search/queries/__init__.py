@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from retrieval.core.errors import InvalidInputError
-from retrieval.core.queries import AudioQuery, SegmentQuery, TextQuery, TrackQuery, VectorQuery
+from retrieval.core.queries import (
+    AudioQuery,
+    SegmentQuery,
+    TextQuery,
+    TrackQuery,
+    VectorQuery,
+    VideoQuery,
+)
 from retrieval.search.queries.audio import AudioKind
 from retrieval.search.queries.examples import Examples, ExamplesKind
 from retrieval.search.queries.kind import QueryKind
@@ -14,6 +21,7 @@ from retrieval.search.queries.segment import SegmentKind
 from retrieval.search.queries.text import TextKind
 from retrieval.search.queries.track import TrackKind
 from retrieval.search.queries.vector import VectorKind
+from retrieval.search.queries.video import VideoKind
 
 KINDS: Mapping[type, QueryKind[Any]] = {
     TextQuery: TextKind(),
@@ -21,6 +29,7 @@ KINDS: Mapping[type, QueryKind[Any]] = {
     TrackQuery: TrackKind(),
     SegmentQuery: SegmentKind(),
     VectorQuery: VectorKind(),
+    VideoQuery: VideoKind(),
     Examples: ExamplesKind(),
 }
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from retrieval.core.budget import Budget
 from retrieval.core.spaces import EmbeddingSpace, Modality, Probe
 from retrieval.core.tracks import LibraryInfo
+from retrieval.core.video import VideoPrediction
 from retrieval.search.calibration_measure import Calibrations
 from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Encoding
+from retrieval.search.pictures import Pictures
 from retrieval.store.protocol import Store
 
 Q = TypeVar("Q")
@@ -29,6 +31,8 @@ class Sources:
         coverage: Which spaces lack tracks.
         calibrations: What scores are worth in this library.
         budget: Checked between stages.
+        pictures: The models for pictures of this machine.
+        videos: What became of the video queries of this request, by their index; they fill it in.
     """
 
     store: Store
@@ -37,6 +41,8 @@ class Sources:
     coverage: Coverage
     calibrations: Calibrations
     budget: Budget
+    pictures: Pictures
+    videos: dict[int, VideoPrediction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

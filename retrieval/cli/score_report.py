@@ -1,0 +1,143 @@
+"""How ``segue score`` shows its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrieval.cli.output import (
+    Column,
+    clock,
+    hit_json,
+    note,
+    path_of,
+    print_table,
+    text_of,
+    title_of,
+)
+
+if TYPE_CHECKING:
+    from retrieval.core.queries import Hit, SearchResponse
+    from retrieval.core.video import VideoFeatures, VideoPrediction
+
+_COLUMNS = (
+    Column("#", "dim", right=True, people=True),
+    Column("distance", "cyan", right=True),
+    Column("title", "bold", least=16),
+    Column("artist"),
+    Column("best moments", "green", least=12),
+    Column("path", "dim", cut=True),
+    Column("track", pipes=True),
+)
+
+
+def distance_of(hit: Hit) -> float | None:
+    """The distance to the prediction; None if only other spaces found it."""
+    return next((why.distance for why in hit.evidence if why.distance is not None), None)
+
+
+def print_score(response: SearchResponse, *, first: int = 1) -> None:
+    """An answer as a table, with what it was predicted from above it."""
+    for video in response.videos:
+        note(_told(video))
+    rows = []
+    for rank, hit in enumerate(response.hits, start=first):
+        distance = distance_of(hit)
+        rows.append(
+            (
+                str(rank),
+                "" if distance is None else f"{distance:.4f}",
+                title_of(hit.track),
+                text_of(hit.track, "artist"),
+                ", ".join(f"{clock(s.span.start)}–{clock(s.span.end)}" for s in hit.segments),
+                path_of(hit.track),
+                hit.track.id,
+            )
+        )
+    if not rows:
+        note("nothing found")
+        return
+    more = "; more with a larger -k" if response.more else ""
+    source = response.videos[0].source if response.videos else ""
+    caption = f"{len(rows)} hits in {response.took_ms:.1f} ms, by {_label(source)}{more}"
+    print_table(_COLUMNS, rows, caption=caption)
+
+
+def score_json(response: SearchResponse) -> dict[str, Any]:
+    """An answer as ``--json`` shows it."""
+    videos = [_video_json(video) for video in response.videos]
+    return {
+        "hits": [{**hit_json(hit), "distance": distance_of(hit)} for hit in response.hits],
+        "video": videos[0] if videos else None,
+        "took_ms": round(response.took_ms, 3),
+    }
+
+
+def write_series(path: Path, features: VideoFeatures) -> None:
+    """Keep a clip second by second: ``series``, ``cuts``, and ``values`` with NaN where not known.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
+    import numpy as np
+
+    from retrieval.core.errors import InvalidInputError
+    from retrieval.core.video import VIDEO_DIMS
+
+    if features.series is None:
+        return
+    known = features.known()
+    values = np.array([known.get(name, np.nan) for name in VIDEO_DIMS])
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file, series=features.series.values, cuts=features.series.cuts, values=values
+            )
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _told(video: VideoPrediction) -> str:
+    features = video.features
+    if features is None:
+        return ""
+    known = ", ".join(f"{name} {value:.4g}" for name, value in features.known().items())
+    length = "" if features.duration is None else f" ({clock(features.duration)})"
+    cuts = "" if features.series is None else f", {len(features.series.cuts)} cuts"
+    partial = "; part of the file could not be read" if features.partial else ""
+    return f"the clip{length}{cuts}: {known}{partial}"
+
+
+def _label(source: str) -> str:
+    return "the values given" if source == "given" else f"the {source}"
+
+
+def _video_json(video: VideoPrediction) -> dict[str, Any]:
+    from retrieval.encoders.perceptual_dims import DIMS
+
+    return {
+        "recommender": video.source,
+        "prediction": dict(zip(DIMS, video.mean, strict=True)),
+        "weights": dict(zip(DIMS, video.weights, strict=True)),
+        **(_features_json(video.features) if video.features is not None else {}),
+    }
+
+
+def _features_json(features: VideoFeatures) -> Mapping[str, Any]:
+    from retrieval.core.video import VIDEO_DIMS, Source
+
+    known = zip(VIDEO_DIMS, features.values, features.sources, strict=True)
+    return {
+        "feature_set": features.feature_set,
+        "features": {
+            name: {
+                "value": None if source is Source.UNAVAILABLE else value,
+                "source": source.value,
+            }
+            for name, value, source in known
+        },
+        "duration": features.duration,
+        "partial": features.partial,
+        "cuts": [] if features.series is None else features.series.cuts.tolist(),
+    }
