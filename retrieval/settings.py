@@ -8,6 +8,9 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+DEFAULT_ENCODERS = "perceptual,lexical,ear"
+"""What needs no download."""
+
 
 class Settings(BaseSettings):
     """Everything that decides where a library lives and how it is served.
@@ -28,7 +31,7 @@ class Settings(BaseSettings):
     """Seconds."""
 
     encoders: str = Field(
-        default="perceptual,lexical", pattern=r"^[a-z][a-z0-9_-]*(,[a-z][a-z0-9_-]*)*$"
+        default=DEFAULT_ENCODERS, pattern=r"^[a-z][a-z0-9_-]*(,[a-z][a-z0-9_-]*)*$"
     )
     """Names of the encoders to use, with commas; ``clap`` and ``clamp3`` need their weights."""
     clap_weights: str | None = None

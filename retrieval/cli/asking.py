@@ -134,6 +134,14 @@ def read_fusion(name: str) -> Fusion:
     return Fusion(FusionMethod("weighted_score" if name == "score" else name))
 
 
+def is_deaf(info: LibraryInfo) -> bool:
+    """Whether words are compared with no sound in this library: it was made before that."""
+    from retrieval.core.spaces import Modality
+
+    both = {Modality.TEXT, Modality.AUDIO}
+    return not any(both <= space.query_modalities for space in info.spaces.values())
+
+
 def show(response: SearchResponse, *, as_json: bool, first: int = 1) -> None:
     """Print an answer."""
     from retrieval.cli.output import print_hits, print_json, response_json

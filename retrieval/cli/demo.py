@@ -36,9 +36,9 @@ def command(state: State, *, keep: Path | None) -> int:
     r"""Show the whole thing on a small library of rendered music.
 
     Forty short pieces are synthesised, written to tagged files and indexed. A service is started on
-    a free port and asked four questions over gRPC: words, a track, a sound file and a vector. What
-    comes back is judged by what the pieces really are. The exit code is 0 only if every answer is
-    right and the service stopped cleanly, else 1.
+    a free port and asked five questions over gRPC: words in tags, words for the sound, a track, a
+    sound file and a vector. What comes back is judged by what the pieces really are. The exit code
+    is 0 only if every answer is right and the service stopped cleanly, else 1.
 
     \b
     Examples:
@@ -122,13 +122,15 @@ def _index(folder: Path) -> None:
     from retrieval.describe.registry import chosen
     from retrieval.encoders.registry import default_encoders
     from retrieval.search import LocalLibrary
-    from retrieval.settings import Settings
+    from retrieval.settings import DEFAULT_ENCODERS, Settings
     from retrieval.store import open_store
     from retrieval.store.series import SeriesFolder
 
-    # Whatever the environment says, the demo keeps to its own folder.
-    settings = Settings(data_dir=folder / "data", library=LIBRARY, qdrant_url=None)
-    encoders = default_encoders()
+    # Whatever the environment says, the demo keeps to its own folder and encoders.
+    settings = Settings(
+        data_dir=folder / "data", library=LIBRARY, qdrant_url=None, encoders=DEFAULT_ENCODERS
+    )
+    encoders = default_encoders(settings)
     library = LocalLibrary(open_store(settings), encoders, series=SeriesFolder.of(settings))
     try:
         report = index(

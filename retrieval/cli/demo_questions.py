@@ -1,4 +1,4 @@
-"""The four questions of ``segue demo``, and what makes an answer right.
+"""The five questions of ``segue demo``, and what makes an answer right.
 
 Each answer is judged by the truth of the pieces, which we know because we wrote them.
 """
@@ -37,7 +37,7 @@ class Answer:
     """One question and what came back.
 
     Attributes:
-        kind: ``"text"``, ``"track"``, ``"audio"`` or ``"vector"``.
+        kind: ``"text"``, ``"meaning"``, ``"track"``, ``"audio"`` or ``"vector"``.
         question: In words.
         wanted: What makes a hit right, in words.
         pieces: What each hit really is, in the order of the hits; None if it is not ours.
@@ -59,21 +59,35 @@ class Answer:
 
 
 def ask_all(library: LibraryReader, pieces: Sequence[Piece]) -> tuple[Answer, ...]:
-    """Put the four questions to a library that holds these pieces."""
+    """Put the five questions to a library that holds these pieces."""
     by_title = {piece.tags.title: piece for piece in pieces}
-    return tuple(ask(library, by_title) for ask in (_text, _track, _audio, _vector))
+    return tuple(ask(library, by_title) for ask in (_text, _meaning, _track, _audio, _vector))
 
 
 def _text(library: LibraryReader, pieces: dict[str, Piece]) -> Answer:
     words = "slow solo piano"
-    response = _search(library, TextQuery(words))
+    response = _search(library, TextQuery(words), space="lexical")
     return _judge(
         "text",
-        f"“{words}”",
+        f"“{words}” in tags and file names",
         wanted="the four piano pieces before all others",
         response=response,
         pieces=pieces,
         right=lambda piece: piece.truth.instruments == ("piano",),
+        count=4,
+    )
+
+
+def _meaning(library: LibraryReader, pieces: dict[str, Piece]) -> Answer:
+    words = "drums"
+    response = _search(library, TextQuery(words), space="ear")
+    return _judge(
+        "meaning",
+        f"“{words}” in the sound itself, whatever the tags say",
+        wanted="four pieces with drums before all others",
+        response=response,
+        pieces=pieces,
+        right=lambda piece: piece.truth.drums,
         count=4,
     )
 

@@ -15,7 +15,7 @@ from indexer.synth.catalogue import Piece
 from retrieval.cli.demo_questions import Answer
 from retrieval.cli.output import response_json, text_of, title_of
 
-QUESTIONS = 4
+QUESTIONS = 5
 
 
 @dataclass(slots=True)
@@ -43,7 +43,13 @@ class Show:
         return complete and self.service_exit == 0 and all(a.correct for a in self.answers)
 
 
-_HEADINGS = {"text": "Words", "track": "A track", "audio": "Sound", "vector": "A vector"}
+_HEADINGS = {
+    "text": "Words",
+    "meaning": "Meaning",
+    "track": "A track",
+    "audio": "Sound",
+    "vector": "A vector",
+}
 
 
 def print_show(show: Show, console: Console, data: Path | None, library: str) -> None:
@@ -73,7 +79,7 @@ def print_show(show: Show, console: Console, data: Path | None, library: str) ->
     )
     right = sum(answer.correct for answer in show.answers)
     if show.right:
-        console.print("[bold green]All four answers are right.[/]")
+        console.print("[bold green]All five answers are right.[/]")
     else:
         console.print(
             f"[bold red]Not right: {right} of {len(show.answers)} answers, {show.tracks} of "

@@ -104,6 +104,7 @@ def command(
     segue --help.
     """
     from retrieval.cli.opening import open_library
+    from retrieval.cli.output import note
     from retrieval.core.queries import SearchRequest
 
     if not (text or audio or tracks or vectors):
@@ -128,7 +129,13 @@ def command(
             min_fit=min_fit,
         )
         response = library.search(request)
+        deaf = bool(text) and not names and asking.is_deaf(library.info())
     asking.show(response, as_json=state.json, first=offset + 1)
+    if deaf:
+        note(
+            "this library knows the words of tags and file names only; to have words find sounds, "
+            "index it again (segue index FOLDER): only what is new is encoded"
+        )
 
 
 def _plain(

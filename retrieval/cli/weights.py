@@ -76,7 +76,8 @@ def _settings(state: State, weights: Weights, place: Path) -> dict[str, str]:
     settings = state.settings()
     chosen = settings.encoders.split(",")
     if weights.encoder not in chosen:
-        chosen.append(weights.encoder)
+        # The built-in model stands in for a larger one until there is one.
+        chosen = [*(name for name in chosen if name != "ear"), weights.encoder]
     needed = {"SEGUE_ENCODERS": ",".join(chosen)}
     if str(_looked_for(settings, weights)) != str(place):
         needed[f"SEGUE_{weights.encoder.upper()}_WEIGHTS"] = str(place.absolute())

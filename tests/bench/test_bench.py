@@ -56,6 +56,15 @@ def test_indexing() -> None:
     assert next(iter(cells(table).values()))[1] == "1.00x"
 
 
+@pytest.mark.slow
+def test_ear() -> None:
+    from tests.bench import ear
+
+    encoding, asking = ear.run(seconds=25.0, tracks=40, rounds=1)
+    assert all(row[2].endswith("x") for row in encoding.rows)
+    assert [row[2] for row in asking.rows] == ["5 ms", "", "1.5 s"]
+
+
 def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     show(Table("Title", ("", "p50"), (("a side", "1 ms"), ("b", "20 ms")), ("A remark.",)))
     assert (

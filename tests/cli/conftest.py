@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,22 @@ class Result:
         return [line.split("\t") for line in self.out.splitlines()]
 
 
-class Segue:
-    """Runs commands with fixed global options."""
+# What is asked of most commands is simpler where words are compared with words only, and sounds in
+# one space. `test_default.py` takes the encoders that users get.
+FEW = {"SEGUE_ENCODERS": "perceptual,lexical"}
 
-    def __init__(self, *options: object) -> None:
+
+class Segue:
+    """Runs commands with fixed global options and settings."""
+
+    def __init__(self, *options: object, settings: Mapping[str, str] = FEW) -> None:
         self.options = [str(option) for option in options]
+        self.settings = settings
 
     def __call__(self, *args: object, input: str | None = None) -> Result:
-        done = CliRunner().invoke(segue, [*self.options, *map(str, args)], input=input)
+        done = CliRunner(env=self.settings).invoke(
+            segue, [*self.options, *map(str, args)], input=input
+        )
         return Result(done.exit_code, done.stdout, done.stderr)
 
     def json(self, *args: object):
@@ -120,6 +129,6 @@ def served(tmp_path_factory):
         *("index", made.folder, "--metadata", root / "catalogue.csv", "--workers", 2)
     )
     assert done.code == 0, done.err
-    with ChildService(made.data, "music") as service:
+    with ChildService(made.data, "music", FEW) as service:
         yield made, Segue("--address", service.address, "--data", root / "nothing")
     assert service.exit_code == 0

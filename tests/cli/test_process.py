@@ -13,6 +13,7 @@ import time
 import pytest
 
 from retrieval.cli.app import COMMANDS, segue
+from tests.cli.conftest import FEW
 from tests.signals import encode, song
 
 SEGUE = [sys.executable, "-m", "retrieval.cli"]
@@ -48,10 +49,10 @@ def test_version():
 
 def environment(**more):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SEGUE_", "COLUMNS"))}
-    return {**kept, "TERM": "xterm", **more}
+    return {**kept, **FEW, "TERM": "xterm", **more}
 
 
-def on_terminal(*args, columns=100):
+def on_terminal(*args, columns=100, **settings):
     """What a person sees."""
     leader, follower = pty.openpty()
     child = subprocess.Popen(
@@ -59,7 +60,7 @@ def on_terminal(*args, columns=100):
         stdin=follower,
         stdout=follower,
         stderr=follower,
-        env=environment(COLUMNS=str(columns), NO_COLOR="1"),
+        env=environment(COLUMNS=str(columns), NO_COLOR="1", **settings),
     )
     os.close(follower)
     seen = b""

@@ -38,7 +38,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [answer["question"] for answer in said["answers"] if not answer["right"]] == []
     assert said["tracks"] == 40
     assert said["service_exit"] == 0
-    assert [answer["kind"] for answer in said["answers"]] == ["text", "track", "audio", "vector"]
+    assert [answer["kind"] for answer in said["answers"]] == [
+        *("text", "meaning", "track", "audio", "vector")
+    ]
     assert all(answer["hits"] for answer in said["answers"])
     assert said["right"]
     assert done.returncode == 0
@@ -50,7 +52,7 @@ def test_second_run_renders_and_encodes_nothing(kept: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in music}
     done = demo("--keep", str(kept))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All four answers are right." in done.stdout
+    assert "All five answers are right." in done.stdout
     assert "“Under Sodium Light”" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in music} == before
 
@@ -84,25 +86,25 @@ def test_answers_are_judged_by_the_truth(kept: Path) -> None:
         finally:
             client.close()
     # The vector's question is put by title alone, so it stays right.
-    assert [answer.correct for answer in answers] == [False, False, False, True]
+    assert [answer.correct for answer in answers] == [False, False, False, False, True]
     assert service.exit_code == 0
     show = Show(pieces, 40, answers, 0, dict.fromkeys(("render", "index", "start", "stop"), 0.0))
     assert not show.right
     console = Console(record=True, width=120, file=sys.stderr)
     print_show(show, console, None, "demo")
-    assert "Not right: 1 of 4 answers" in console.export_text()
+    assert "Not right: 1 of 5 answers" in console.export_text()
 
 
 def test_nothing_less_than_everything_is_right() -> None:
     pieces = catalogue(1)
     good = Answer("text", "", "", (), (True,), None)  # type: ignore[arg-type]
-    complete = Show(pieces, 10, (good,) * 4, 0)
+    complete = Show(pieces, 10, (good,) * 5, 0)
     assert complete.right
     for change in (
         {"tracks": 9},
-        {"answers": (good,) * 3},
-        {"answers": (good, good, good, replace(good, right=(True, False)))},
-        {"answers": (good, good, good, replace(good, right=()))},
+        {"answers": (good,) * 4},
+        {"answers": (good, good, good, good, replace(good, right=(True, False)))},
+        {"answers": (good, good, good, good, replace(good, right=()))},
         {"service_exit": 1},
         {"service_exit": None},
     ):

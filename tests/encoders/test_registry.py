@@ -13,13 +13,13 @@ from retrieval.encoders.registry import EncoderSet, default_encoders, descriptio
 
 def test_default_encoders() -> None:
     encoders = default_encoders()
-    assert list(encoders) == ["perceptual", "lexical"]
-    assert [e.space.name for e in encoders.audio()] == ["perceptual"]
-    assert [e.space.name for e in encoders.text()] == ["lexical"]
+    assert list(encoders) == ["perceptual", "lexical", "ear"]
+    assert [e.space.name for e in encoders.audio()] == ["perceptual", "ear"]
+    assert [e.space.name for e in encoders.text()] == ["lexical", "ear"]
     assert [e.space.name for e in encoders.words()] == ["lexical"]
     assert [space.name for space in encoders.spaces()] == list(encoders)
     assert encoders["lexical"] is load("lexical")
-    assert len(encoders) == 2
+    assert len(encoders) == 3
 
 
 def test_settings_name_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_a_library_grows_through_a_client(service: Running, tmp_path: Path) -> N
         with pytest.raises(PreconditionError):
             client.count_tracks()
         info = client.declare(encoders.spaces(), STANDARD_FIELDS)
-        assert set(info.spaces) == {"perceptual", "lexical"}
+        assert set(info.spaces) == {"ear", "lexical", "perceptual"}
         client.write(records)
         client.write(records[:5])
         assert client.count_tracks() == 60
