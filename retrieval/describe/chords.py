@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.core.keys import Key
 from retrieval.core.payload import Field, FieldType, PayloadValue
 from retrieval.core.progressions import Chord, collapsed, progression_tokens
 from retrieval.core.series import Series
@@ -51,35 +52,47 @@ class Chords:
         """No fields without chords; nothing below eight seconds."""
         if sound.seconds < _SHORTEST:
             return Findings({})
-        found = sound.share(harmony)
-        shares = chord_shares(found)
-        series = (
-            _spans(found),
-            _by_beat(found),
-            Series("chords_by_second", by_second(found), rate=1.0, labels=CHORD_NAMES),
-            Series(
-                "chord_histogram",
-                np.append(shares, 1.0 - shares.sum()).astype(np.float32)[None],
-                times=np.zeros(1),
-                ends=found.edges[-1:],
-            ),
-        )
-        if shares.sum() < _LEAST:
-            return Findings({}, series)
-        runs = chord_runs(found)
-        order = [place for place in np.argsort(-shares, kind="stable") if shares[place] >= _HEARD]
-        changes = sum(first != second for run in runs for first, second in pairwise(run))
-        scalars: dict[str, PayloadValue] = {
-            "chords": tuple(_chord(place).name for place in order),
-            "progressions": progression_tokens(runs),
-            "chord_change_rate": round(60.0 * changes / sound.seconds, 2),
-        }
         tonal = sound.share(key)
-        if tonal is not None:
-            scalars["degrees"] = tuple(_chord(place).degree(tonal.key) for place in order)
-            if loop := _most_frequent(runs):
-                scalars["progression"] = " ".join(chord.degree(tonal.key) for chord in loop)
-        return Findings({k: v for k, v in scalars.items() if v != ()}, series)
+        return chord_findings(
+            sound.share(harmony), None if tonal is None else tonal.key, sound.seconds
+        )
+
+
+def chord_findings(found: Harmony, tonal: Key | None, seconds: float) -> Findings:
+    """What chords tell of a track, wherever they come from.
+
+    Args:
+        found: The chords.
+        tonal: The key of the track, if it is known.
+        seconds: Length of the sound they are of.
+    """
+    shares = chord_shares(found)
+    series = (
+        _spans(found),
+        _by_beat(found),
+        Series("chords_by_second", by_second(found), rate=1.0, labels=CHORD_NAMES),
+        Series(
+            "chord_histogram",
+            np.append(shares, 1.0 - shares.sum()).astype(np.float32)[None],
+            times=np.zeros(1),
+            ends=found.edges[-1:],
+        ),
+    )
+    if shares.sum() < _LEAST:
+        return Findings({}, series)
+    runs = chord_runs(found)
+    order = [place for place in np.argsort(-shares, kind="stable") if shares[place] >= _HEARD]
+    changes = sum(first != second for run in runs for first, second in pairwise(run))
+    scalars: dict[str, PayloadValue] = {
+        "chords": tuple(_chord(place).name for place in order),
+        "progressions": progression_tokens(runs),
+        "chord_change_rate": round(60.0 * changes / seconds, 2),
+    }
+    if tonal is not None:
+        scalars["degrees"] = tuple(_chord(place).degree(tonal) for place in order)
+        if loop := _most_frequent(runs):
+            scalars["progression"] = " ".join(chord.degree(tonal) for chord in loop)
+    return Findings({k: v for k, v in scalars.items() if v != ()}, series)
 
 
 def chord_runs(found: Harmony) -> list[tuple[Chord, ...]]:
