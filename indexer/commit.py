@@ -142,9 +142,9 @@ class Committer:
                 manifest.delete_file(path)
             elif before is not None:
                 manifest.put_file(replace(before, missing=True))
-        self._keep_series(described)
         self._write(recordings, described)
         self._describe({i: one for i, one in described.items() if i not in recordings})
+        self._keep_series(described)
         self._update([track_id for track_id in touched if track_id not in recordings])
         return Done(outcomes, {})
 

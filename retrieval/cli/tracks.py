@@ -8,6 +8,7 @@ import click
 
 from retrieval.cli.asking import read_filter
 from retrieval.cli.state import State, global_options, pass_state
+from retrieval.cli.track_series import show_series
 
 if TYPE_CHECKING:
     from retrieval.core.library import Library
@@ -29,6 +30,7 @@ def command() -> None:
     Examples:
       segue tracks list --filter 'genre = "jazz"' -k 20
       segue tracks show ~/Music/a.flac
+      segue tracks series ~/Music/a.flac chords
       segue tracks facets genre
     """
 
@@ -131,6 +133,9 @@ def show_tracks(state: State, tracks: tuple[str, ...]) -> None:
     for track in found:
         rows = [("track", track.id), *value_rows(dict(sorted(track.payload.items())))]
         print_table((Column("field", "cyan"), Column("value", fold=True)), rows)
+
+
+command.add_command(show_series)
 
 
 @command.command("count")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 import grpc
 
 from retrieval.client import calls
+from retrieval.client import series as series_calls
 from retrieval.client.calls import Call
 from retrieval.client.channel import channel_credentials, metadata, methods, options
 from retrieval.client.failures import translate
@@ -24,6 +25,7 @@ from retrieval.core.queries import (
     SearchResponse,
     TrackPage,
 )
+from retrieval.core.series import Series
 from retrieval.core.spaces import EmbeddingSpace, Statistics
 from retrieval.core.tracks import LibraryInfo, Track, TrackRecord, TrackUpdate
 
@@ -207,6 +209,21 @@ class Client:
     def delete_tracks(self, track_ids: Sequence[str]) -> int:
         """Delete tracks with their segments; returns how many there were."""
         return sum(self._call(call) for call in calls.delete_tracks(track_ids))
+
+    def get_series(self, track_id: str, names: Collection[str] = ()) -> tuple[Series, ...]:
+        """Those of these names that a track has, or all, by name.
+
+        Raises:
+            NotFoundError: TRACK_NOT_FOUND.
+        """
+        return self._call(series_calls.get_series(track_id, names))
+
+    def write_series(
+        self, track_id: str, series: Sequence[Series], *, replacing: Collection[str] = ()
+    ) -> None:
+        """Keep series of a track, in the place of those of the same names and of ``replacing``."""
+        for call in series_calls.write_series(track_id, series, replacing):
+            self._call(call)
 
     def refit(self, space: str) -> Statistics:
         """Fit and freeze the space's statistics on the tracks the library holds now.

@@ -77,6 +77,19 @@ class Series:
         index = int(self.values[place])
         return self.labels[index] if 0 <= index < len(self.labels) else None
 
+    def lines(self) -> str:
+        """As a ``.lab`` file: start, end if there is one, and label or values of each, by tabs."""
+        lines = []
+        for place, start in enumerate(self.starts):
+            cells = [f"{start:.3f}"]
+            if self.ends is not None:
+                cells.append(f"{self.ends[place]:.3f}")
+            label = self.label(place)
+            values = np.atleast_1d(self.values[place])
+            cells.append(label if label is not None else " ".join(f"{v:g}" for v in values))
+            lines.append("\t".join(cells) + "\n")
+        return "".join(lines)
+
 
 def _bad(where: str, problem: str) -> InvalidInputError:
     return InvalidInputError(f"series {where} {problem}", reason="INVALID_SERIES")

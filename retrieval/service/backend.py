@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from retrieval.api.errors import RETRY_AFTER
 from retrieval.core.budget import Budget
 from retrieval.core.errors import StoreError
-from retrieval.core.library import Library, RecordReader
+from retrieval.core.library import Library, RecordReader, SeriesLibrary
 from retrieval.core.queries import RecommendRequest, SearchRequest, SearchResponse
 from retrieval.search.text_batches import TextCounts
 from retrieval.service.calls import CALL, Context
@@ -17,7 +17,7 @@ from retrieval.service.page_tokens import PageTokens
 T = TypeVar("T")
 
 
-class ServedLibrary(Library, RecordReader, Protocol):
+class ServedLibrary(Library, RecordReader, SeriesLibrary, Protocol):
     """A library whose searches can be told to stop. Synchronous, safe from several threads."""
 
     def search(self, request: SearchRequest, *, budget: Budget | None = None) -> SearchResponse:

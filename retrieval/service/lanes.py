@@ -121,7 +121,10 @@ _MAINTENANCE = {
 }
 _WRITES = {
     f"/retrieval.api.v1.LibraryService/{name}"
-    for name in ("DeclareSpaces", "WriteTracks", "UpdateTracks", "DeleteTrack", "BatchDeleteTracks")
+    for name in (
+        *("DeclareSpaces", "WriteTracks", "UpdateTracks", "WriteSeries"),
+        *("DeleteTrack", "BatchDeleteTracks"),
+    )
 }
 _OURS = "/retrieval.api."
 

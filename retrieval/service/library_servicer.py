@@ -12,6 +12,7 @@ from retrieval.api.masks import decode_track_mask
 from retrieval.api.names import track_id, track_ids
 from retrieval.api.records import decode_update, encode_track
 from retrieval.api.requests import page_size
+from retrieval.api.series import decode_series, encode_series
 from retrieval.api.spaces import (
     decode_field,
     decode_space,
@@ -24,6 +25,7 @@ from retrieval.api.v1 import library_pb2_grpc
 from retrieval.core.budget import Budget
 from retrieval.core.errors import NotFoundError
 from retrieval.core.filters import Filter
+from retrieval.core.series import SERIES_NAME
 from retrieval.service.backend import Backend, ServedLibrary
 from retrieval.service.calls import Context
 from retrieval.service.ingestion import read_stream, write_stream
@@ -119,6 +121,18 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
 
         return await self._backend.run(context, work)
 
+    async def GetSeries(  # noqa: N802
+        self, request: pb.GetSeriesRequest, context: Context
+    ) -> pb.GetSeriesResponse:
+        """Series of one track."""
+
+        def work(library: ServedLibrary, _: Budget) -> pb.GetSeriesResponse:
+            names = _bounded(request.series, "series")
+            found = library.get_series(track_id(request.name, "name"), names)
+            return pb.GetSeriesResponse(series=map(encode_series, found))
+
+        return await self._backend.run(context, work)
+
     async def DeleteTrack(  # noqa: N802
         self, request: pb.DeleteTrackRequest, context: Context
     ) -> pb.DeleteTrackResponse:
@@ -178,6 +192,23 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
             messages = _bounded(request.updates, "updates")
             library.update([decode_update(u, f"updates[{i}]") for i, u in enumerate(messages)])
             return pb.UpdateTracksResponse()
+
+        return await self._backend.run(context, work)
+
+    async def WriteSeries(  # noqa: N802
+        self, request: pb.WriteSeriesRequest, context: Context
+    ) -> pb.WriteSeriesResponse:
+        """Keep series of one track."""
+
+        def work(library: ServedLibrary, _: Budget) -> pb.WriteSeriesResponse:
+            messages = _bounded(request.series, "series")
+            series = [decode_series(one, f"series[{i}]") for i, one in enumerate(messages)]
+            replacing = _bounded(request.replacing, "replacing")
+            for i, name in enumerate(replacing):
+                if SERIES_NAME.match(name) is None:
+                    raise invalid(f"replacing[{i}]", f"{name[:80]!r} is no name of a series")
+            library.write_series(track_id(request.name, "name"), series, replacing=replacing)
+            return pb.WriteSeriesResponse()
 
         return await self._backend.run(context, work)
 

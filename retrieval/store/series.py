@@ -95,7 +95,7 @@ class SeriesFolder:
             part.replace(path)
             for one in series:
                 if one.labels or one.times is not None:
-                    _replace(_label_path(path, one.name), in_lines(one))
+                    _replace(_label_path(path, one.name), one.lines())
 
     def delete(self, track_ids: Iterable[str]) -> None:
         """Forget all series of these tracks."""
@@ -120,20 +120,6 @@ class SeriesFolder:
             digest = hashlib.blake2b(track_id.encode(), digest_size=8).hexdigest()
             name = f"{track_id.lower()}-{digest}"
         return self._folder / name[:2] / f"{name}.npz"
-
-
-def in_lines(series: Series) -> str:
-    """A series as a ``.lab`` file: start, end if there is one, and label or values."""
-    lines = []
-    for place, start in enumerate(series.starts):
-        cells = [f"{start:.3f}"]
-        if series.ends is not None:
-            cells.append(f"{series.ends[place]:.3f}")
-        label = series.label(place)
-        values = np.atleast_1d(series.values[place])
-        cells.append(label if label is not None else " ".join(f"{v:g}" for v in values))
-        lines.append("\t".join(cells) + "\n")
-    return "".join(lines)
 
 
 def _label_path(path: Path, name: str) -> Path:

@@ -69,3 +69,15 @@ def test_without_matplotlib_the_extra_is_named(wav: Path, monkeypatch: pytest.Mo
     result = Segue()("describe", wav, "--plot", "x.png", "--json")
     assert (result.code, result.error["reason"]) == (5, "MODEL_MISSING")
     assert "segue[plot]" in result.error["message"]
+
+
+def test_series_of_a_track_are_listed_and_printed(run: Segue, ids: list[str]) -> None:
+    track = ids[0]
+    listed = {one["name"]: one for one in run.json("tracks", "series", track)["series"]}
+    assert listed["loudness"]["unit"] == "LUFS" and listed["loudness"]["rate"] == 10.0
+    values = run.json("tracks", "series", track, "loudness")["values"]
+    assert len(values) == listed["loudness"]["count"]
+    lines = run("tracks", "series", track, "loudness").rows
+    assert [float(cell) for cell in lines[1]] == pytest.approx([0.1, values[1]], rel=1e-3)
+    missing = run("tracks", "series", track, "nothing", "--json")
+    assert (missing.code, missing.error["reason"]) == (4, "SERIES_NOT_FOUND")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrieval.core.errors import InvalidInputError, StoreError
 from retrieval.core.series import DTYPES, Series
-from retrieval.store.series import SeriesFolder, in_lines
+from retrieval.store.series import SeriesFolder
 
 TRACK = "0123456789abcdef0123456789abcdef"
 LOUDNESS = Series("loudness", np.array([-20.0, -18.5], np.float32), rate=10.0, unit="LUFS")
@@ -100,9 +100,9 @@ def test_a_damaged_file_is_named_and_can_be_written_again(tmp_path: Path) -> Non
 
 
 def test_label_files_have_spans_moments_and_classes() -> None:
-    assert in_lines(CHORDS) == "0.000\t2.000\tC:maj\n2.000\t4.000\t7\n4.000\t6.500\t-1\n"
-    assert in_lines(BEATS) == "0.500\t1\n1.000\t2\n"
-    assert in_lines(LOUDNESS) == "0.000\t-20\n0.100\t-18.5\n"
+    assert CHORDS.lines() == "0.000\t2.000\tC:maj\n2.000\t4.000\t7\n4.000\t6.500\t-1\n"
+    assert BEATS.lines() == "0.500\t1\n1.000\t2\n"
+    assert LOUDNESS.lines() == "0.000\t-20\n0.100\t-18.5\n"
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,56 @@ class ListEmbeddingSpacesResponse(_message.Message):
     spaces: _containers.RepeatedCompositeFieldContainer[SpaceStatus]
     def __init__(self, spaces: _Optional[_Iterable[_Union[SpaceStatus, _Mapping]]] = ...) -> None: ...
 
+class Series(_message.Message):
+    __slots__ = ("name", "unit", "dtype", "width", "values", "rate_hz", "time_seconds", "end_seconds", "labels")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    END_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    unit: str
+    dtype: str
+    width: int
+    values: bytes
+    rate_hz: float
+    time_seconds: _containers.RepeatedScalarFieldContainer[float]
+    end_seconds: _containers.RepeatedScalarFieldContainer[float]
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., dtype: _Optional[str] = ..., width: _Optional[int] = ..., values: _Optional[bytes] = ..., rate_hz: _Optional[float] = ..., time_seconds: _Optional[_Iterable[float]] = ..., end_seconds: _Optional[_Iterable[float]] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetSeriesRequest(_message.Message):
+    __slots__ = ("name", "series")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    series: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., series: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetSeriesResponse(_message.Message):
+    __slots__ = ("series",)
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    series: _containers.RepeatedCompositeFieldContainer[Series]
+    def __init__(self, series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ...) -> None: ...
+
+class WriteSeriesRequest(_message.Message):
+    __slots__ = ("name", "series", "replacing")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    REPLACING_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    series: _containers.RepeatedCompositeFieldContainer[Series]
+    replacing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., replacing: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WriteSeriesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class DeleteTrackRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]

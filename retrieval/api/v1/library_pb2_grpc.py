@@ -65,6 +65,11 @@ class LibraryServiceStub(object):
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.ListEmbeddingSpacesRequest.SerializeToString,
                 response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.ListEmbeddingSpacesResponse.FromString,
                 _registered_method=True)
+        self.GetSeries = channel.unary_unary(
+                '/retrieval.api.v1.LibraryService/GetSeries',
+                request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesRequest.SerializeToString,
+                response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesResponse.FromString,
+                _registered_method=True)
         self.DeleteTrack = channel.unary_unary(
                 '/retrieval.api.v1.LibraryService/DeleteTrack',
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeleteTrackRequest.SerializeToString,
@@ -89,6 +94,11 @@ class LibraryServiceStub(object):
                 '/retrieval.api.v1.LibraryService/UpdateTracks',
                 request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksRequest.SerializeToString,
                 response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksResponse.FromString,
+                _registered_method=True)
+        self.WriteSeries = channel.unary_unary(
+                '/retrieval.api.v1.LibraryService/WriteSeries',
+                request_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesRequest.SerializeToString,
+                response_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesResponse.FromString,
                 _registered_method=True)
         self.BatchGetTracks = channel.unary_unary(
                 '/retrieval.api.v1.LibraryService/BatchGetTracks',
@@ -157,6 +167,14 @@ class LibraryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSeries(self, request, context):
+        """What varies over the time of a track: loudness, beats, chords, notes, …. What a player, a
+        plotter or a generator of music reads.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteTrack(self, request, context):
         """Deletes a track with its segments; NOT_FOUND if there is none. The sound file stays.
         """
@@ -190,6 +208,13 @@ class LibraryServiceServicer(object):
 
     def UpdateTracks(self, request, context):
         """Changes payloads and some vectors, for a rename or a retag.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteSeries(self, request, context):
+        """Keeps series of a track until it is deleted, in the place of those of the same names.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -255,6 +280,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.ListEmbeddingSpacesRequest.FromString,
                     response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.ListEmbeddingSpacesResponse.SerializeToString,
             ),
+            'GetSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSeries,
+                    request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesRequest.FromString,
+                    response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesResponse.SerializeToString,
+            ),
             'DeleteTrack': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteTrack,
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.DeleteTrackRequest.FromString,
@@ -279,6 +309,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.UpdateTracks,
                     request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksRequest.FromString,
                     response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksResponse.SerializeToString,
+            ),
+            'WriteSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteSeries,
+                    request_deserializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesRequest.FromString,
+                    response_serializer=retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesResponse.SerializeToString,
             ),
             'BatchGetTracks': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetTracks,
@@ -475,6 +510,33 @@ class LibraryService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/retrieval.api.v1.LibraryService/GetSeries',
+            retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesRequest.SerializeToString,
+            retrieval_dot_api_dot_v1_dot_library__pb2.GetSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteTrack(request,
             target,
             options=(),
@@ -599,6 +661,33 @@ class LibraryService(object):
             '/retrieval.api.v1.LibraryService/UpdateTracks',
             retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksRequest.SerializeToString,
             retrieval_dot_api_dot_v1_dot_library__pb2.UpdateTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/retrieval.api.v1.LibraryService/WriteSeries',
+            retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesRequest.SerializeToString,
+            retrieval_dot_api_dot_v1_dot_library__pb2.WriteSeriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
