@@ -38,6 +38,7 @@ class FeatureReport:
         seconds: Wall-clock time.
         notes: What is worth knowing but failed no file.
         interrupted: The run was stopped before it reached every file.
+        unit: What is counted: files, or rows of a table.
     """
 
     space: str
@@ -52,6 +53,7 @@ class FeatureReport:
     seconds: float = 0.0
     notes: tuple[Failure, ...] = ()
     interrupted: bool = False
+    unit: str = "file"
 
     def as_dict(self) -> dict[str, Any]:
         """The object ``features`` of ``segue index --features --json``."""
@@ -80,7 +82,7 @@ class FeatureReport:
             (len(self.failed), "failed"),
         )
         parts = [f"{count} {word}" for count, word in counts if count]
-        files = "1 file" if self.found == 1 else f"{self.found} files"
+        files = f"1 {self.unit}" if self.found == 1 else f"{self.found} {self.unit}s"
         words = f"Found {files} of vectors for space {self.space}, revision {self.revision}"
         words += f": {', '.join(parts)}." if parts else "."
         if self.removed:

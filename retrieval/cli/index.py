@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--features",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Add vectors made elsewhere: files NAME.npy, named like the audio files.",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="DIR|FILE",
+    help="Add vectors made elsewhere: files NAME.npy, named like the audio files; or a table.",
 )
 @click.option("--space", metavar="NAME", help="Embedding space of these vectors.")
 @click.option(
@@ -110,10 +110,14 @@ def command(
       segue index ~/Music --features ~/features --space clamp3 --revision here
       segue index --features ~/embeddings --space mymodel
       segue index --features ~/export/features
+      segue index --features audio_features.csv --library cues
+
+    A table, such as audio_features.csv, has the names of its tracks in the first column and then
+    the ten perceptual dimensions; it is a feature set of its own, named by --revision.
 
     The global options may stand here too; see segue --help.
     """
-    from indexer import IndexOptions, index
+    from indexer import IndexOptions, IndexReport, index
     from retrieval.cli.opening import manifest_dir, open_library
     from retrieval.describe.registry import chosen
     from retrieval.encoders.registry import default_encoders
@@ -127,7 +131,10 @@ def command(
     if not paths and metadata is not None:
         raise click.UsageError("--metadata needs a PATH: it is about sound files")
     if features is None and (space, revision, window) != (None, None, None):
-        raise click.UsageError("--space, --revision and --window belong to --features DIR")
+        raise click.UsageError("--space, --revision and --window belong to --features")
+    table = features if features is not None and features.is_file() else None
+    if table is not None and (paths or window is not None or space not in {None, "perceptual"}):
+        raise click.UsageError("a table fills the space perceptual, with no PATH and no --window")
     settings = state.settings()
     options = IndexOptions(
         prune=prune,
@@ -151,6 +158,18 @@ def command(
                 manifest_dir=manifest_dir(state),
                 options=options,
                 progress=progress,
+            )
+        elif table is not None:
+            from indexer.perceptual_import import index_table
+
+            report = IndexReport()
+            vectors = index_table(
+                table,
+                library,
+                default_encoders(settings),
+                manifest_dir=manifest_dir(state),
+                revision=revision,
+                prune=prune,
             )
         else:
             from indexer.features import FeatureOptions, index_features
