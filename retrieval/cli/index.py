@@ -17,6 +17,7 @@ from retrieval.cli.state import State, global_options, pass_state
 if TYPE_CHECKING:
     from indexer import Callback, IndexReport, Progress
     from indexer.features_report import FeatureReport
+    from indexer.labels import LabelReport
 
 
 @click.command("index")
@@ -53,6 +54,12 @@ if TYPE_CHECKING:
     metavar="DIR|FILE",
     help="Add vectors made elsewhere: files NAME.npy, named like the audio files; or a table.",
 )
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Add chords (.lab, .csv) and beats (.beats) made elsewhere, named like the audio files.",
+)
 @click.option("--space", metavar="NAME", help="Embedding space of these vectors.")
 @click.option(
     "--revision",
@@ -79,6 +86,7 @@ def command(
     no_tags: bool,
     describe: bool,
     features: Path | None,
+    labels: Path | None,
     space: str | None,
     revision: str | None,
     window: float | None,
@@ -149,6 +157,7 @@ def command(
         options = replace(options, workers=workers)
     shown = not (quiet or state.json)
     vectors: FeatureReport | None = None
+    told: LabelReport | None = None
     with open_library(state, create=True) as library, _progress(show=shown) as progress:
         if features is None:
             report = index(
@@ -183,29 +192,43 @@ def command(
                 options=FeatureOptions(space, revision, window, options),
                 progress=progress,
             )
-    _show(report, vectors, state, quiet=quiet)
-    if report.interrupted or (vectors is not None and vectors.interrupted):
+        stopped = report.interrupted or (vectors is not None and vectors.interrupted)
+        if labels is not None and not stopped:
+            from indexer.labels import import_labels
+
+            told = import_labels(
+                labels, paths, library, default_encoders(settings), manifest_dir=manifest_dir(state)
+            )
+    reports = [one for one in (report, vectors, told) if one is not None]
+    _show(report, vectors, told, state, quiet=quiet)
+    if any(one.interrupted for one in reports):
         return EXIT_INTERRUPTED
-    failed = report.failed or (vectors is not None and vectors.failed)
-    return EXIT_FILES_FAILED if failed else 0
+    return EXIT_FILES_FAILED if any(one.failed for one in reports) else 0
 
 
-def _show(report: IndexReport, vectors: FeatureReport | None, state: State, *, quiet: bool) -> None:
+def _show(
+    report: IndexReport,
+    vectors: FeatureReport | None,
+    told: LabelReport | None,
+    state: State,
+    *,
+    quiet: bool,
+) -> None:
     from retrieval.cli.output import print_json, visible
 
     if state.json:
         more = {} if vectors is None else {"features": vectors.as_dict()}
+        more |= {} if told is None else {"labels": told.as_dict()}
         print_json(report.as_dict() | more)
         return
     # Vectors without sound: of the sound there is nothing to tell.
-    reports: list[IndexReport | FeatureReport] = []
+    reports: list[IndexReport | FeatureReport | LabelReport] = []
     if report.found or vectors is None:
         reports.append(report)
-    if vectors is not None:
-        reports.append(vectors)
+    reports += [one for one in (vectors, told) if one is not None]
     for failure in [f for one in reports for f in (*one.failed, *one.notes)]:
-        told = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(told), err=True)
+        line = f"{failure.path}: {failure.message} [{failure.reason}]"
+        click.echo(visible(line), err=True)
     for one in () if quiet else reports:
         click.echo(one.in_words())
 
