@@ -18,7 +18,7 @@ _WORD = re.compile(r"\d+(?:[./]\d+)?|(?:[^\W\d_]|[\u064b-\u065f\u0900-\u0dff\u0e
 # Scripts that put no space between words: each sign counts, and each pair of neighbours.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _MOST_PIECES = 40
-_FAMILIAR = 0.65
+_FAMILIAR = 0.7
 """Share of a word's runs that must be those of learnt words."""
 
 
