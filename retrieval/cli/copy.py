@@ -32,7 +32,7 @@ _URL = re.compile(r"^https?://", re.IGNORECASE)
 @global_options(address=False)
 @pass_state
 def command(state: State, *, source: str | None, target: str, to_library: str | None) -> None:
-    r"""Copy a library to another store: tracks, vectors, segments and statistics.
+    r"""Copy a library to another store: tracks, vectors, segments, statistics and series.
 
     Nothing is encoded again. A copy that was cut short is completed by running it again. The target
     must be empty or an earlier copy; stop the service of either side first.
@@ -48,6 +48,7 @@ def command(state: State, *, source: str | None, target: str, to_library: str | 
     from retrieval.cli.opening import open_store_at
     from retrieval.cli.output import print_json
     from retrieval.store.copy import copy_library
+    from retrieval.store.series import SeriesFolder
 
     read = _place(state, source, None)
     write = _place(state, target, to_library)
@@ -65,6 +66,7 @@ def command(state: State, *, source: str | None, target: str, to_library: str | 
             destination.close()
     finally:
         origin.close()
+    SeriesFolder.of(read).copy_to(SeriesFolder.of(write))
     seconds = time.perf_counter() - started
     if state.json:
         print_json({"tracks": copied, "seconds": round(seconds, 3)})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import threading
 import zipfile
 from collections.abc import Collection, Iterable, Sequence
@@ -105,6 +106,16 @@ class SeriesFolder:
                 if path.parent.is_dir():
                     for file in path.parent.glob(f"{path.stem}.*"):
                         file.unlink(missing_ok=True)
+
+    def copy_to(self, other: SeriesFolder) -> None:
+        """Bring all series to another folder, unless it is the same.
+
+        Raises:
+            StoreError: If that cannot be written.
+        """
+        if self._folder.is_dir() and self._folder.resolve() != other._folder.resolve():
+            with _writing(other._folder):
+                shutil.copytree(self._folder, other._folder, dirs_exist_ok=True)
 
     def _readable(self, track_id: str) -> tuple[Series, ...]:
         # What is damaged is made anew rather than kept.

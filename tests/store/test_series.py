@@ -79,6 +79,15 @@ def test_ids_that_differ_in_case_are_two_files(tmp_path: Path) -> None:
     assert len({str(p).lower() for p in tmp_path.rglob("*.npz")}) == 2
 
 
+def test_a_copy_has_the_same_series(tmp_path: Path) -> None:
+    here, there = SeriesFolder(tmp_path / "here"), SeriesFolder(tmp_path / "there")
+    here.copy_to(there)
+    here.write(TRACK, [LOUDNESS, BEATS])
+    here.copy_to(there)
+    here.copy_to(SeriesFolder(tmp_path / "here"))
+    assert [one.name for one in there.read(TRACK)] == ["beats", "loudness"]
+
+
 @pytest.mark.parametrize("hostile", ["../x", "a/b", "", "a.b", "a\0", "é", "x" * 65])
 def test_no_other_name_becomes_a_path(tmp_path: Path, hostile: str) -> None:
     folder = SeriesFolder(tmp_path / "series")
