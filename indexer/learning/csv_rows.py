@@ -77,13 +77,13 @@ class PairRow(Row):
         track: Which music.
         emotion: A label, or None.
         embedding: A ``.npy`` file with the track's vector, relative to the table.
-        sound: Ten values in the order of the perceptual dimensions.
+        sound: Ten values in the order of the perceptual dimensions; None where blank.
     """
 
     track: Text
     emotion: MaybeText = None
     embedding: MaybeText = None
-    sound: tuple[float, ...]
+    sound: tuple[MaybeNumber, ...]
 
 
 R = TypeVar("R", bound=Row)
@@ -140,9 +140,10 @@ def bad(message: str) -> InvalidInputError:
 def _columns(path: Path, header: Sequence[str], kind: type[Row]) -> list[str]:
     names = [name.strip().lower().replace(" ", "_") for name in header]
     names = [ORIGINAL_NAMES.get(name, name) for name in names]
-    wanted = {field for field, info in kind.model_fields.items() if info.is_required()}
-    needed = {"video", "track"} & wanted | ({*VECTORS["sound"]} if "sound" in wanted else set())
-    missing = [name for name in (*("video", "track"), *DIMS) if name in needed - set(names)]
+    needed: list[str] = [name for name in ("video", "track") if name in kind.model_fields]
+    if "sound" in kind.model_fields and not set(names).isdisjoint(DIMS):
+        needed += DIMS
+    missing = [name for name in needed if name not in names]
     if missing:
         raise bad(f"{path}, line 1: columns are missing: {', '.join(missing)}")
     known = {*kind.model_fields, *VIDEO_DIMS, *DIMS} - VECTORS.keys() - {"line"}

@@ -28,7 +28,8 @@ class TrainingOptions:
     """Choices of a run.
 
     Attributes:
-        output_set: What the model gives: revision of the audio space, or feature set of the labels.
+        output_set: What the model gives: revision of the audio space that a table of pairs has
+            values of, if any; or feature set of the labels.
         video_set: Feature set of the dimensions of pictures that a table of pairs gives, if any.
         model: ``auto`` lets validation choose; ``mlp``, ``ridge`` or ``temporal`` say which.
         trials: Recipes of the baseline to try; 0 takes the usual one.
@@ -38,7 +39,7 @@ class TrainingOptions:
         overwrite: Replace a model that is there.
     """
 
-    output_set: str
+    output_set: str | None = None
     video_set: str | None = None
     model: str = "auto"
     trials: int = 12

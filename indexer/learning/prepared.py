@@ -55,13 +55,13 @@ class Prepared:
 def prepare_pairs(pairs: Pairs, rows: NDArray[np.int64]) -> Prepared:
     """Standardise pairs by the clips and tracks of some rows."""
     seen, heard = np.unique(pairs.rows[rows, 0]), np.unique(pairs.rows[rows, 1])
-    scale_out = scaling(pairs.sound[heard])
+    scale_out = scaling(pairs.music.sound[heard])
     emotions, classes = _emotions(pairs, heard)
     clips = prepare_clips(pairs.clips, seen)
     return Prepared(
         clips=clips.inputs,
-        sound=standardise(pairs.sound, scale_out.mean, scale_out.std),
-        embeddings=pairs.embeddings,
+        sound=standardise(pairs.music.sound, scale_out.mean, scale_out.std),
+        embeddings=pairs.music.embeddings,
         classes=classes,
         emotions=emotions,
         scale_in=clips.scale,
@@ -116,7 +116,7 @@ def _emotions(pairs: Pairs, heard: NDArray[np.int64]) -> tuple[tuple[str, ...], 
     if pairs.emotions:
         names = tuple(sorted(set(pairs.emotions)))
         return names, np.array([names.index(one) for one in pairs.emotions], dtype=np.int64)
-    mood = pairs.sound[:, [DIMS.index("arousal"), DIMS.index("valence")]]
+    mood = pairs.music.sound[:, [DIMS.index("arousal"), DIMS.index("valence")]]
     high = mood > np.median(mood[heard], axis=0)
     classes = 2 * high[:, 0].astype(np.int64) + high[:, 1]
     return QUADRANTS, classes[pairs.rows[:, 1]]

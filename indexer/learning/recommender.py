@@ -16,6 +16,7 @@ from indexer.learning.clip_reader import ClipReader
 from indexer.learning.fitting import Session, State
 from indexer.learning.measures import Pool, Values, aim, as_json, fused, gain, pool_of, quality
 from indexer.learning.mlp import Mlp, MlpRecipe
+from indexer.learning.music import MusicSource
 from indexer.learning.options import TrainingOptions, TrainingReport, begin, write_model
 from indexer.learning.prepared import Prepared, prepare_pairs
 from indexer.learning.splits import Split, split
@@ -56,6 +57,7 @@ def train_recommender(
     options: TrainingOptions,
     *,
     space: tuple[str, str] | None = None,
+    music: MusicSource | None = None,
     watch: Watch | None = None,
     stop: threading.Event | None = None,
 ) -> TrainingReport:
@@ -67,6 +69,7 @@ def train_recommender(
         options: Choices.
         space: Name and revision of the space of the table's embeddings, if they do not say so
             themselves.
+        music: Knows the tracks that the table only names; None if none is needed.
         watch: Told how far the run is.
         stop: Set it from another thread to end the run as Ctrl-C does.
 
@@ -78,7 +81,14 @@ def train_recommender(
     stop = stop or threading.Event()
     with stopping_on_signals(stop):
         with ClipReader(table, watch=watch, stop=stop) as reader:
-            pairs = read_pairs(table, options.video_set, space, reader)
+            pairs = read_pairs(
+                table,
+                reader,
+                video_set=options.video_set,
+                revision=options.output_set,
+                space=space,
+                music=music,
+            )
         parts = split(
             [(pairs.clips.sources[clip], pairs.tracks[track]) for clip, track in pairs.rows],
             pairs.splits,
@@ -112,7 +122,7 @@ def _choose(pairs: Pairs, parts: Split, options: TrainingOptions, session: Sessi
     found["mlp"] = mlp.scores(network, pool)["mean"]
     candidates = {"mlp": ("mlp", "mean")}
     if options.model != "mlp":
-        temporal = Temporal(data, pairs.rows, options.temporal, pairs.space)
+        temporal = Temporal(data, pairs.rows, options.temporal, pairs.music.space)
         task, fitted = temporal.train("temporal model", parts.train, session, pool=pool)
         epochs["temporal"] = fitted.epochs
         channels = _with_fusion(temporal.scores(task, pool))
@@ -148,7 +158,7 @@ def _finish(
     tested["mlp"] = mlp.scores(network, pool)["mean"]
     state, shape, weights = fitted.state, Shape(width=chosen.recipe.width), np.ones(len(DIMS))
     if chosen.kind == "temporal":
-        temporal = Temporal(data, pairs.rows, options.temporal, pairs.space)
+        temporal = Temporal(data, pairs.rows, options.temporal, pairs.music.space)
         epochs = chosen.epochs["temporal"]
         task, _ = temporal.train("temporal model, again", some, session, epochs=epochs)
         channels = _with_fusion(temporal.scores(task, pool))
@@ -186,21 +196,21 @@ def _card(
 ) -> Card:
     temporal = chosen.kind == "temporal"
     shares = {"mean": 1.0 if chosen.channel in {"mean", _FUSED} else 0.0}
-    projects = temporal and pairs.space is not None
-    if projects and pairs.space is not None:
-        shares[pairs.space.space] = 1.0 if chosen.channel in {"projection", _FUSED} else 0.0
+    projects = temporal and pairs.music.space is not None
+    if projects and pairs.music.space is not None:
+        shares[pairs.music.space.space] = 1.0 if chosen.channel in {"projection", _FUSED} else 0.0
     return Card(
         task="recommender",
         kind="temporal" if temporal else "mlp",
         video_set=pairs.clips.feature_set,
-        output_set=options.output_set,
+        output_set=pairs.music.revision,
         inputs=VIDEO_DIMS,
         outputs=DIMS,
         scale_in=data.scale_in,
         scale_out=data.scale_out,
         emotions=data.emotions,
         frame_revision=pairs.clips.frame_revision if temporal and shape.frame_dim else None,
-        projection=pairs.space if projects else None,
+        projection=pairs.music.space if projects else None,
         weights=tuple(weights.tolist()),
         shares=shares,
         shape=shape,

@@ -15,8 +15,10 @@ from indexer.features_npy import read_features
 from indexer.learning.clip_reader import ClipReader
 from indexer.learning.clips import Clip
 from indexer.learning.csv_rows import PairRow, Row, bad, read_rows
+from indexer.learning.music import Music, MusicSource
 from retrieval.core.errors import InvalidInputError, VideoError
 from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
+from retrieval.encoders.perceptual_dims import DIMS
 from retrieval.video.features import FEATURE_SET
 from retrieval.video.model_card import ProjectionSpace
 
@@ -62,9 +64,7 @@ class Pairs:
     Attributes:
         clips: Each once; the dimensions of the table are what is known of them.
         tracks: Names of the music, each once.
-        sound: float64 (tracks, 10).
-        embeddings: float32 (tracks, D) of length 1 in a text-audio space, or None.
-        space: That space, or None.
+        music: The same as numbers.
         rows: int64 (n, 2): places of a clip and of its track.
         emotions: A label of each row; empty if the table has none.
         splits: The part that the table asks for, of each row, or None.
@@ -73,9 +73,7 @@ class Pairs:
 
     clips: Clips
     tracks: tuple[str, ...]
-    sound: NDArray[np.float64]
-    embeddings: NDArray[np.float32] | None
-    space: ProjectionSpace | None
+    music: Music
     rows: NDArray[np.int64]
     emotions: tuple[str, ...]
     splits: tuple[str | None, ...]
@@ -104,17 +102,26 @@ def read_clips(path: Path, reader: ClipReader) -> Clips:
 
 
 def read_pairs(
-    path: Path, video_set: str | None, space: tuple[str, str] | None, reader: ClipReader
+    path: Path,
+    reader: ClipReader,
+    *,
+    video_set: str | None,
+    revision: str | None,
+    space: tuple[str, str] | None = None,
+    music: MusicSource | None = None,
 ) -> Pairs:
     """Pairs of a clip and its music, for ``segue train recommender``.
 
     Args:
         path: The table.
+        reader: Of its clips.
         video_set: Feature set of its dimensions of pictures; None if it has none, which are then
             those measured of its clips.
+        revision: Of the space that its dimensions of music are from; None if it has none, which
+            are then those that ``music`` knows.
         space: Name and revision of the space that its embeddings are in; None to find them in the
             ``space.json`` of the export that they lie in.
-        reader: Of its clips.
+        music: Knows the tracks that a table only names.
 
     Raises:
         InvalidInputError: INVALID_METADATA; names the file, line and column.
@@ -125,19 +132,11 @@ def read_pairs(
         raise bad(f"{path}: of which feature set are the dimensions of the picture? --video-set")
     if not given and video_set not in {None, FEATURE_SET}:
         raise bad(f"{path}: no dimension of a picture is given; leave --video-set out")
-    firsts = _firsts(path, rows)
-    clips = _clips(path, firsts, video_set or FEATURE_SET, reader, given=given)
-    heard: dict[str, PairRow] = {}
-    for row in rows:
-        first = heard.setdefault(row.track, row)
-        for what in ("sound", "embedding"):
-            if getattr(first, what) != getattr(row, what):
-                raise bad(
-                    f"{path}, line {row.line}: track {row.track!r} has other values in line "
-                    f"{first.line} ({what}); a track is the same in all its rows"
-                )
-    embeddings, found = _embeddings(path, list(heard.values()), space)
-    seen, tracks = {n: i for i, n in enumerate(clips.names)}, {n: i for i, n in enumerate(heard)}
+    heard = _tracks(path, rows)
+    known = _music(path, heard, revision, space, music)
+    clips = _clips(path, _firsts(path, rows), video_set or FEATURE_SET, reader, given=given)
+    seen = {name: place for place, name in enumerate(clips.names)}
+    tracks = {row.track: place for place, row in enumerate(heard)}
     pairs = {(seen[row.video], tracks[row.track]): row for row in reversed(rows)}
     order = sorted(pairs, key=lambda pair: pairs[pair].line)
     kept = [pairs[pair] for pair in order]
@@ -147,19 +146,53 @@ def read_pairs(
         raise bad(f"{path}, line {bare.line}, column 'emotion': label all rows or none")
     digest = hashlib.blake2b(clips.digest.encode(), digest_size=16)
     digest.update(repr([row.model_dump(exclude={"line"}) for row in kept]).encode())
-    if embeddings is not None:
-        digest.update(embeddings.tobytes())
+    digest.update(repr((known.revision, known.space)).encode() + known.sound.tobytes())
+    digest.update(b"-" if known.embeddings is None else known.embeddings.tobytes())
     return Pairs(
         clips=clips,
-        tracks=tuple(heard),
-        sound=np.array([row.sound for row in heard.values()], dtype=np.float64),
-        embeddings=embeddings,
-        space=found,
+        tracks=tuple(tracks),
+        music=known,
         rows=np.array(order, dtype=np.int64).reshape(-1, 2),
         emotions=tuple(told),
         splits=tuple(row.split for row in kept),
         digest=digest.hexdigest(),
     )
+
+
+def _tracks(path: Path, rows: Sequence[PairRow]) -> list[PairRow]:
+    """The first row of each track, if the others agree with it."""
+    heard: dict[str, PairRow] = {}
+    for row in rows:
+        first = heard.setdefault(row.track, row)
+        for what in ("sound", "embedding"):
+            if getattr(first, what) != getattr(row, what):
+                raise bad(
+                    f"{path}, line {row.line}: track {row.track!r} has other values in line "
+                    f"{first.line} ({what}); a track is the same in all its rows"
+                )
+    return list(heard.values())
+
+
+def _music(
+    path: Path,
+    rows: Sequence[PairRow],
+    revision: str | None,
+    space: tuple[str, str] | None,
+    source: MusicSource | None,
+) -> Music:
+    """What the table says of its tracks, or else what the library does."""
+    if all(value is None for row in rows for value in row.sound):
+        if source is None or revision is not None:
+            raise bad(f"{path}, line 1: columns are missing: {', '.join(DIMS)}")
+        return source([(row.track, row.line) for row in rows])
+    for row in rows:
+        if None in row.sound:
+            raise bad(f"{path}, line {row.line}, column {DIMS[row.sound.index(None)]!r}: no value")
+    if revision is None:
+        raise bad(f"{path}: of which revision are the ten dimensions of the music? --revision")
+    embeddings, found = _embeddings(path, rows, space)
+    sound = np.array([row.sound for row in rows], dtype=np.float64)
+    return Music(sound, revision, embeddings, found)
 
 
 def _clips(

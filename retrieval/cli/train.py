@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from retrieval.cli.bars import counting_stages
 from retrieval.cli.state import State, global_options, pass_state
 
 if TYPE_CHECKING:
+    from indexer.learning.music import Music, MusicSource
     from indexer.learning.options import TrainingOptions, TrainingReport
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,15 +98,16 @@ def _shared(function: F) -> F:
 )
 @click.option(
     "--revision",
-    required=True,
     metavar="REVISION",
-    help="Revision of the audio space that the ten dimensions are from, as segue spaces shows it; "
-    '"here" for this version\'s own perceptual space.',
+    help="Revision of the space that the table's ten dimensions of music are from, as segue spaces "
+    "shows it; \"here\" for this version's own perceptual space.  [default: the library's, if the "
+    "table has none]",
 )
 @click.option(
     "--space",
-    metavar="NAME=REVISION",
-    help='Space of the column "embedding"; not needed for files of segue export.',
+    metavar="NAME[=REVISION]",
+    help="Space to project into: of the library, or, with its revision, of the column "
+    '"embedding"; files of segue export need neither.',
 )
 @click.option(
     "--model",
@@ -131,7 +133,7 @@ def recommender(
     pairs: Path,
     output: Path,
     video_set: str | None,
-    revision: str,
+    revision: str | None,
     space: str | None,
     model: str,
     trials: int,
@@ -143,10 +145,11 @@ def recommender(
     PAIRS.csv has a header and a row per pair: "video" and "track" (names), "source" (the film,
     series or account a clip is from), the eleven dimensions of the picture (character_tension …
     visual_valence, or 人物张力 … 画面效价; blank where not known), and the ten of the music
-    (richness … valence). More columns are optional: "emotion" (a label; by default the quadrant of
-    arousal and valence), "clip" (a video file, which is measured once, or a .npz file: "series"
-    (seconds, 5), "frames" (seconds, D) with the text "frame_model"), "embedding" (a .npy file of segue export, of a space of text and sound) and
-    "split" (train, validation or test).
+    (richness … valence). Without these ten, "track" is an id, path or title of the library, which
+    knows them. More columns are optional: "emotion" (a label; by default the quadrant of arousal
+    and valence), "clip" (a video file, which is measured once, or a .npz file: "series" (seconds,
+    5), "frames" (seconds, D) with the text "frame_model"), "embedding" (a .npy file of segue
+    export, of a space of text and sound) and "split" (train, validation or test).
 
     Two models compete for recall@3 on validation clips: the multilayer perceptron on the eleven
     dimensions, its recipe tuned, and a transformer over the clip's seconds, which also projects
@@ -157,12 +160,13 @@ def recommender(
     \b
     Examples:
       segue train recommender pairs.csv -o music.safetensors --video-set acme-1 --revision here
+      segue train recommender clips.csv -o music.safetensors --library films --space clap
       segue train recommender pairs.csv -o m.safetensors --video-set acme-1 --revision here \
           --trials 50 --json
     """
     from retrieval.cli.training import show_recommender
 
-    named = _space(space)
+    name, of = _space(space)
     options = _options(
         state,
         more,
@@ -174,7 +178,14 @@ def recommender(
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.recommender import train_recommender
 
-        report = train_recommender(pairs, output, options, space=named, watch=watch)
+        report = train_recommender(
+            pairs,
+            output,
+            options,
+            space=(name, of) if name and of else None,
+            music=_music(state, pairs, None if of else name),
+            watch=watch,
+        )
     _finish(report, state, quiet=quiet, show=show_recommender)
 
 
@@ -213,7 +224,8 @@ def video_features(
 
     CLIPS.csv has a header and a row per clip: "video" (a name), "clip" (a video file, or a .npz
     file as for segue train recommender; also "values", what Segue measured of the eleven
-    dimensions), and any of the eleven dimensions as labels, blank where there is none. "source" and "split" are optional.
+    dimensions), and any of the eleven dimensions as labels, blank where there is none. "source"
+    and "split" are optional.
 
     Ridge regression on means, deviations and pace of what the file holds; from 500 clips on also a
     transformer over the clip's seconds, if validation finds it better. R² of every dimension is
@@ -271,7 +283,7 @@ def _finish(
         show(report)
 
 
-def _revision(given: str) -> str:
+def _revision(given: str | None) -> str | None:
     if given != _HERE:
         return given
     from retrieval.encoders.perceptual import PerceptualEncoder
@@ -279,12 +291,36 @@ def _revision(given: str) -> str:
     return PerceptualEncoder().space.revision
 
 
-def _space(given: str | None) -> tuple[str, str] | None:
+def _space(given: str | None) -> tuple[str | None, str | None]:
     if given is None:
-        return None
+        return None, None
     from retrieval.core.spaces import SPACE_NAME
 
     name, equals, revision = given.partition("=")
-    if not SPACE_NAME.match(name) or not equals or not revision:
-        raise click.UsageError("--space takes NAME=REVISION, as segue spaces shows them")
-    return name, revision
+    if not SPACE_NAME.match(name) or bool(equals) != bool(revision):
+        raise click.UsageError("--space takes NAME or NAME=REVISION, as segue spaces shows them")
+    return name, revision or None
+
+
+def _music(state: State, table: Path, space: str | None) -> MusicSource:
+    """The library, opened once a table is found to need it."""
+
+    def find(tracks: Sequence[tuple[str, int]]) -> Music:
+        from indexer.learning.music import library_music
+        from retrieval.cli.opening import open_library
+        from retrieval.cli.references import resolve
+        from retrieval.core.errors import InvalidInputError, NotFoundError
+
+        with open_library(state) as library:
+            ids = []
+            for name, line in tracks:
+                try:
+                    ids.append(resolve(library, name))
+                except (NotFoundError, InvalidInputError) as error:
+                    raise type(error)(
+                        f"{table}, line {line}, column 'track': {error.message}",
+                        metadata={**error.metadata, "line": str(line)},
+                    ) from None
+            return library_music(library, ids, space)
+
+    return find

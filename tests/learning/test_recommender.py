@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from indexer.learning.clip_reader import ClipReader  # noqa: E402
 from indexer.learning.options import RESUME, TrainingOptions, TrainingReport  # noqa: E402
 from indexer.learning.recommender import train_recommender  # noqa: E402
-from indexer.learning.tables import read_pairs  # noqa: E402
+from indexer.learning.tables import Pairs, read_pairs  # noqa: E402
 from indexer.learning.temporal import TemporalRecipe  # noqa: E402
 from retrieval.core.errors import (  # noqa: E402
     CancelledError,
@@ -52,6 +52,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Planted(60).write(tmp_path_factory.mktemp("few"))
 
 
+def read(table: Path, video_set: str, space: tuple[str, str] | None) -> Pairs:
+    with ClipReader(table) as reader:
+        return read_pairs(table, reader, video_set=video_set, revision="sound-1", space=space)
+
+
 def figure(report: TrainingReport, name: str, figure: str, direction: str = THERE) -> float:
     return float(report.card.metrics["test"][name][direction][figure]["value"])
 
@@ -75,13 +80,13 @@ def test_the_file_predicts_what_was_measured(trained: tuple[Path, TrainingReport
     table, report = trained
     recommender = load_recommender(report.path)
     assert (recommender.video_set, recommender.revision) == ("acme-1", "acme-audio-1")
-    pairs = read_pairs(table, "acme-1", SPACE, ClipReader(table))
+    pairs = read(table, "acme-1", SPACE)
     found = []
     for clip, track in pairs.rows[:100]:
         predicted = recommender.predict(pairs.clips.features[clip])
         assert predicted.projection is not None
-        assert pairs.embeddings is not None
-        scores = pairs.embeddings[:100] @ predicted.projection[SPACE_NAME]
+        assert pairs.music.embeddings is not None
+        scores = pairs.music.embeddings[:100] @ predicted.projection[SPACE_NAME]
         found.append((scores > scores[track]).sum() < 3 if track < 100 else False)
     assert np.mean(found) > 0.5
     assert predicted.shares == report.card.shares
@@ -91,19 +96,19 @@ def test_the_file_predicts_what_was_measured(trained: tuple[Path, TrainingReport
 def test_eleven_numbers_alone_are_enough_to_ask(trained: tuple[Path, TrainingReport]) -> None:
     table, report = trained
     recommender = load_recommender(report.path)
-    pairs = read_pairs(table, "acme-1", SPACE, ClipReader(table))
+    pairs = read(table, "acme-1", SPACE)
     errors = []
     for clip, track in pairs.rows:
         bare = dataclasses.replace(pairs.clips.features[clip], series=None, frames=None)
-        errors.append(np.asarray(recommender.predict(bare).mean) - pairs.sound[track])
+        errors.append(np.asarray(recommender.predict(bare).mean) - pairs.music.sound[track])
     error = np.sqrt(np.mean(np.square(errors), axis=0))
     # Only arousal and valence are told by the picture's own.
-    assert (error[-2:] < 0.95 * pairs.sound.std(axis=0)[-2:]).all()
+    assert (error[-2:] < 0.95 * pairs.music.sound.std(axis=0)[-2:]).all()
 
 
 def test_clips_of_another_set_are_refused(trained: tuple[Path, TrainingReport]) -> None:
     table, report = trained
-    features = read_pairs(table, "other-1", SPACE, ClipReader(table)).clips.features[0]
+    features = read(table, "other-1", SPACE).clips.features[0]
     with pytest.raises(PreconditionError, match=r"'other-1'.+'acme-1'") as caught:
         load_recommender(report.path).predict(features)
     assert caught.value.reason == "FEATURE_SET_MISMATCH"
@@ -166,7 +171,7 @@ def test_dimensions_alone_make_a_model_too(tmp_path: Path) -> None:
     report = train_recommender(table, tmp_path / "m.safetensors", QUICK)
     assert report.card.projection is None
     assert report.card.shares == {"mean": 1.0}
-    features = read_pairs(table, "acme-1", None, ClipReader(table)).clips.features[0]
+    features = read(table, "acme-1", None).clips.features[0]
     assert load_recommender(report.path).predict(features).projection is None
 
 

@@ -51,7 +51,7 @@ def read(
     table: Path, video_set: str | None = "acme-1", space: tuple[str, str] | None = SPACE
 ) -> Pairs:
     with ClipReader(table) as reader:
-        return read_pairs(table, video_set, space, reader)
+        return read_pairs(table, reader, video_set=video_set, revision="sound-1", space=space)
 
 
 def problem(table: Path) -> str:
@@ -67,16 +67,21 @@ def test_a_whole_table(table: Path) -> None:
     assert len(pairs.rows) == 12
     assert len(pairs.tracks) == 11
     assert pairs.clips.sources[:5] == ("film0",) * 4 + ("film1",)
-    assert pairs.sound[0] == pytest.approx(planted.sound[0], abs=1e-4)
+    assert pairs.music.sound[0] == pytest.approx(planted.sound[0], abs=1e-4)
     first = pairs.clips.features[0]
     assert first.values == pytest.approx(planted.picture[0], abs=1e-4)
     assert set(first.sources) == {Source.GIVEN}
     assert first.frames is not None
     assert first.frames.revision == FRAME_MODEL
     assert first.frames.values == pytest.approx(planted.frames[0].astype("f4"))
-    assert pairs.embeddings == pytest.approx(np.delete(planted.embeddings, 9, axis=0), abs=1e-6)
-    assert pairs.space is not None
-    assert (pairs.space.space, pairs.space.revision, pairs.space.dim) == (*SPACE, 24)
+    assert pairs.music.embeddings == pytest.approx(
+        np.delete(planted.embeddings, 9, axis=0), abs=1e-6
+    )
+    assert pairs.music.space is not None
+    assert (pairs.music.space.space, pairs.music.space.revision, pairs.music.space.dim) == (
+        *SPACE,
+        24,
+    )
 
 
 def test_names_of_the_source_and_any_separator(table: Path) -> None:
@@ -142,13 +147,14 @@ def test_several_errors_are_told_at_once(table: Path) -> None:
 def test_tables_that_are_none(table: Path) -> None:
     text = table.read_text()
     for content, words in (
-        (b"", "line 1: columns are missing: video, track, richness"),
+        (b"", "line 1: columns are missing: video, track"),
         (text.split("\n")[0].encode(), "no rows below the header"),
         (text.replace("warmth", "heat").encode(), "columns are missing: warmth"),
         (text.replace("warmth", "rhythm", 1).encode(), "missing: warmth"),
         (text.replace("clip\n", "video\n", 1).replace(",clip,", ",video,", 1).encode(), "two col"),
         (b"video\xff", "not UTF-8 text: byte 5"),
-        (b'video,track\n"a', "line 1: columns are missing"),
+        (b'video,track\n"a', "line 2: not CSV"),
+        (b"video,track,scene_tension\na,b,1\n", "line 1: columns are missing: richness"),
         ((text + "a,b\n").encode(), "line 14: 2 cells, the header has"),
     ):
         table.write_bytes(content)
@@ -191,7 +197,7 @@ def test_the_space_is_found_where_vectors_were_exported(table: Path) -> None:
         levels=frozenset({Level.TRACK}),
     )
     (table.parent / SPACE_FILE).write_bytes(head_bytes(space, []))
-    found = read(table, space=None).space
+    found = read(table, space=None).music.space
     assert found is not None
     assert (found.space, found.revision) == ("clap", "clap-1")
 

@@ -10,15 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("torch")
 
 from retrieval.cli.app import segue
+from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
 from retrieval.encoders.perceptual import PerceptualEncoder
+from retrieval.settings import Settings
+from retrieval.store import open_store
 from retrieval.video.recommender import load_recommender
 from tests.learning.planted import REVISION, SPACE_NAME, Planted
+from tests.search.catalogue import PERCEPTUAL, fill, make_records
 
 SMALL = ("--width", "8", "--layers", "1", "--epochs", "2", "--trials", "0")
 
@@ -72,9 +77,54 @@ def test_options_that_do_not_fit(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
     assert "multiple of 8" in train(table, out, "--width", "12").stderr
     given = ["train", "recommender", str(table), "-o", str(out), "--video-set", "a"]
-    done = CliRunner().invoke(segue, [*given, "--revision", "b", "--space", "planted"])
+    done = CliRunner().invoke(segue, [*given, "--revision", "b", "--space", "planted="])
     assert "NAME=REVISION" in done.stderr
+    assert "--revision" in CliRunner().invoke(segue, given).stderr
     assert "no 'cuda:99' here" in train(table, out, "--device", "cuda:99").stderr
+
+
+def test_the_library_knows_its_tracks(tmp_path: Path) -> None:
+    store = open_store(Settings(data_dir=tmp_path / "data"))
+    records = make_records(40)
+    fill(store, records).close()
+    table, rng = tmp_path / "pairs.csv", np.random.default_rng(0)
+    lines = [
+        f"clip{n},{one.payload['title'] if n else one.id},"
+        + ",".join(map(str, rng.normal(size=11)))
+        for n, one in enumerate(records)
+    ]
+    table.write_text("\n".join([",".join(["video", "track", *VIDEO_DIMS]), *lines]))
+    out = tmp_path / "music.safetensors"
+    given = ["train", "recommender", str(table), "-o", str(out), "--video-set", "acme-1", *SMALL]
+    done = CliRunner().invoke(
+        segue,
+        [
+            "--data",
+            str(tmp_path / "data"),
+            *given,
+            "--space",
+            "hue",
+            "--model",
+            "temporal",
+            "--json",
+        ],
+    )
+    assert done.exit_code == 0, done.stderr
+    recommender = load_recommender(out)
+    assert recommender.revision == PERCEPTUAL.space.revision
+    features = VideoFeatures((1.0,) * 11, (Source.GIVEN,) * 11, "acme-1")
+    predicted = recommender.predict(features)
+    assert predicted.revisions == {"hue": "hue-1"}
+    known = np.array([one.vectors["perceptual"] for one in records])
+    assert (np.abs(predicted.mean - known.mean(axis=0)) < 3 * known.std(axis=0)).all()
+    again = ["--data", str(tmp_path / "data"), *given, "--overwrite"]
+    done = CliRunner().invoke(segue, [*again, "--space", "tone"])
+    assert done.exit_code == 5
+    assert "no vectors of 'tone'; it has: hue, perceptual" in done.stderr
+    table.write_text(table.read_text().replace(str(records[5].payload["title"]), "Nowhere"))
+    done = CliRunner().invoke(segue, again)
+    assert done.exit_code == 4
+    assert "pairs.csv, line 7, column 'track': 'Nowhere'" in done.stderr
 
 
 @pytest.mark.slow
