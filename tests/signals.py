@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 RATE = 44_100
-FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "alac", "aac", "aiff")
+FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "alac", "aac", "aiff", "webm")
 """What ``encode`` writes; ``alac`` is M4A with lossless content."""
+_CODECS = {
+    "m4a": ("ipod", "aac"),
+    "alac": ("ipod", "alac"),
+    "aac": ("adts", "aac"),
+    "webm": ("webm", "libopus"),
+}
 LOSSLESS = ("wav", "flac", "alac", "aiff")
 
 
@@ -117,10 +123,10 @@ def encode(
 
     Opus has rates of its own: other sound is brought to 48 kHz.
     """
-    if format in {"m4a", "alac", "aac"}:
-        return _encode_av(samples, rate, format, bit_rate)
-    if format == "opus" and rate not in {8_000, 12_000, 16_000, 24_000, 48_000}:
+    if format in {"opus", "webm"} and rate not in {8_000, 12_000, 16_000, 24_000, 48_000}:
         samples, rate = soxr.resample(samples, rate, 48_000), 48_000
+    if format in _CODECS:
+        return _encode_av(samples, rate, format, bit_rate)
     container = "OGG" if format == "opus" else format.upper()
     options: dict[str, object] = {"subtype": "OPUS" if format == "opus" else subtype}
     if format == "mp3":
@@ -146,9 +152,10 @@ def _encode_av(samples: NDArray[np.generic], rate: int, format: str, bit_rate: i
     wide = "7.1(wide)" if format == "alac" else "7.1"
     layout = {1: "mono", 2: "stereo", 6: "5.1", 8: wide}[frames.shape[1]]
     buffer = io.BytesIO()
-    container = av.open(buffer, "w", format="adts" if format == "aac" else "ipod")
+    muxer, codec = _CODECS[format]
+    container = av.open(buffer, "w", format=muxer)
     with container:
-        stream = container.add_stream("alac" if format == "alac" else "aac", rate=rate)
+        stream = container.add_stream(codec, rate=rate)
         stream.codec_context.layout = layout
         stream.bit_rate = bit_rate * max(1, frames.shape[1] // 2)
         for start in range(0, len(frames), 4096):

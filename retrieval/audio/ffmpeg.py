@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NoReturn
 
@@ -25,6 +26,7 @@ DEMUXERS = {
     "m4a": "mov",
     "aac": "aac",
     "aiff": "aiff",
+    "webm": "matroska",
 }
 MAX_DAMAGED_PACKETS = 100
 # PyAV 18 reads past the end of a frame's list of planes when it has eight or more: such frames are
@@ -98,6 +100,20 @@ def packets(container: InputContainer, stream: Stream | None = None) -> Iterator
         yield packet
 
 
+def promised_seconds(container: InputContainer, stream: Stream) -> float | None:
+    """How long a stream is by its header, or None if that does not say."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    # Matroska knows the length of a stream from a tag; that of the file may be another stream's.
+    with contextlib.suppress(KeyError, ValueError):
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    moving = len(container.streams.audio) + len(container.streams.video)
+    if container.duration is not None and moving == 1:
+        return float(container.duration / av.time_base)
+    return None
+
+
 class FFmpegDecoder:
     """A ``Decoder`` that steps over damaged packets."""
 
@@ -121,8 +137,9 @@ class FFmpegDecoder:
         self.channels = int(known.layout.nb_channels) if known.layout else 0
         self.promised: int | None = None
         # What MP3 and raw AAC "promise" may be a guess from the first frame's bit rate.
-        if format not in _GUESSED and audio.duration is not None and audio.time_base is not None:
-            self.promised = round(audio.duration * audio.time_base * self.sample_rate)
+        if format not in _GUESSED:
+            seconds = promised_seconds(self._container, audio)
+            self.promised = None if seconds is None else round(seconds * self.sample_rate)
 
     def read(self) -> Iterator[Block]:
         """Blocks until the file ends or breaks."""

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO
 
-FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aac", "aiff")
+FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "webm")
 """The allow-list: whatever is none of these is never shown to a decoder."""
 
 _HEAD = 64 * 1024
@@ -47,6 +47,8 @@ def sniff_bytes(head: bytes, *, tagged: bool = False) -> str | None:
             return _ogg(head)
         if head[4:8] == b"ftyp":
             return "m4a"
+        if head[:4] == b"\x1a\x45\xdf\xa3":
+            return "webm"
     return _mpeg(head, tagged=tagged)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from retrieval.audio.decoding import DecodeError
-from retrieval.audio.ffmpeg import ERRORS, MAX_DAMAGED_PACKETS, decode_error, open_demuxer, packets
+from retrieval.audio.ffmpeg import (
+    ERRORS,
+    MAX_DAMAGED_PACKETS,
+    decode_error,
+    open_demuxer,
+    packets,
+    promised_seconds,
+)
 from retrieval.core.errors import VideoError
 from retrieval.video.formats import FORMATS, HEAD, demuxer_of
 from retrieval.video.frames import Frame
@@ -57,7 +62,7 @@ class BoundedClip:
             context = self._stream.codec_context
             self.width, self.height = context.width, context.height
             self.codec = context.name
-            self.promised = _promised(self._container, self._stream)
+            self.promised = promised_seconds(self._container, self._stream)
             self._check_size(self.width, self.height)
             if self.promised is not None and self.promised > limits.max_duration:
                 raise self._too_long(f"{self.promised:.0f} s")
@@ -205,15 +210,3 @@ class BoundedClip:
             reason="VIDEO_TOO_LONG",
             metadata={"limit": "max_duration"},
         )
-
-
-def _promised(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    # Matroska knows the length of a stream from a tag; that of the file may be the sound's.
-    with contextlib.suppress(KeyError, ValueError):
-        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    if container.duration is not None and not container.streams.audio:
-        return float(container.duration / av.time_base)
-    return None

@@ -30,7 +30,7 @@ def test_sound_survives_every_format(format: str, channels: int) -> None:
     assert not truncated
     assert samples.dtype == np.float32
     assert samples.shape[1] == channels
-    rate = 48_000 if format == "opus" else signals.RATE
+    rate = 48_000 if format in {"opus", "webm"} else signals.RATE
     assert len(samples) / rate == pytest.approx(1.5, abs=0.08)
     # The loudest frequency is the sine's, and its level is kept.
     middle = samples[rate // 2 : rate // 2 + rate // 2, 0]
@@ -121,7 +121,6 @@ def test_id3_in_front_of_mp3_aac_and_flac() -> None:
         b"\0" * 4_096,
         b"#EXTM3U\nhttp://127.0.0.1/x.mp3\n",
         b"<html><audio src=x></html>",
-        b"\x1aE\xdf\xa3" + b"\0" * 5_000,
         b"RIFF\x24\0\0\0AVI LIST" + b"\0" * 500,
         b"OggS" + b"\0" * 40 + b"Speex   ",
     ],
