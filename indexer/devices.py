@@ -54,7 +54,7 @@ def devices(setting: str, encoders: Sequence[AudioEncoder]) -> list[Device]:
     first = LocalDevice(encoders)
     if not setting or not any(isinstance(encoder, MovableEncoder) for encoder in encoders):
         return [first]
-    # Imports PyTorch, which only encoders with networks bring along.
+    # May import PyTorch, which only encoders with networks bring along.
     from retrieval.encoders.device import device_names
 
     return [first, *(ProcessDevice(name, encoders) for name in device_names(setting)[1:])]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 SAME = 2e-5
@@ -28,10 +27,11 @@ def canary_tokens(vocabulary: int) -> list[NDArray[np.int64]]:
 
 
 def agreement(
-    expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]
+    expected: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]]
 ) -> tuple[float, float]:
     """The lowest cosine of rows, and the largest difference as a share of the largest value."""
-    one, two = (torch.cat([part.double() for part in parts]) for parts in (expected, found))
-    cosines = torch.nn.functional.cosine_similarity(one, two, dim=1)
-    difference = (one - two).abs().max() / one.abs().max().clamp(min=1.0)
+    one, two = (np.concatenate(parts).astype(np.float64) for parts in (expected, found))
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+    cosines = (one * two).sum(axis=1) / np.maximum(lengths, 1e-16)
+    difference = np.abs(one - two).max() / max(1.0, float(np.abs(one).max()))
     return float(cosines.min()), float(difference)

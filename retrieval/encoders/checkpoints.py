@@ -1,4 +1,7 @@
-"""Files of weights: read without running anything in them, fitted strictly, and digested."""
+"""Files of weights: read without running anything in them, fitted strictly, and digested.
+
+PyTorch is imported by what needs it: to find files and to name their faults takes none.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from retrieval.core.errors import PreconditionError
 
-Tensors = dict[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+Tensors: TypeAlias = "dict[str, torch.Tensor]"
 
 # Made by their modules from sizes alone; checkpoints of some ages carry them, others do not.
 _STRUCTURAL = frozenset({"position_ids", "token_type_ids", "relative_position_index"})
@@ -71,6 +75,8 @@ def read_torch(path: Path, *, allow: Iterable[Any] = ()) -> Any:
         PreconditionError: MODEL_MISSING if there is no such file; MODEL_INVALID if it is truncated,
             is no checkpoint, or asks for code to be run.
     """
+    import torch
+
     if not path.is_file():
         raise missing(path, "no such file of weights")
     try:
@@ -149,6 +155,8 @@ def take_tensors(value: object, path: Path) -> Tensors:
     Raises:
         PreconditionError: MODEL_INVALID if something else is in it.
     """
+    import torch
+
     if not isinstance(value, Mapping) or not value:
         raise invalid(path, "there is no state dict in this file")
     tensors: Tensors = {}
@@ -191,6 +199,7 @@ def fit(module: torch.nn.Module, tensors: Tensors, path: Path) -> None:
 
 def digest_tensors(tensors: Tensors) -> str:
     """A digest of names, types, shapes and values, the same for every file they may lie in."""
+    import torch
 
     def one(name: str) -> bytes:
         tensor = tensors[name].contiguous()
@@ -212,6 +221,8 @@ def _structural(name: str) -> bool:
 
 
 def _restore_structure(module: torch.nn.Module) -> None:
+    import torch
+
     for owner in module.modules():
         for name, buffer in list(owner.named_buffers(recurse=False)):
             if not buffer.is_meta:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,20 @@ from retrieval.encoders.protocol import PreparedWindow, TrackVectors
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
-    from retrieval.encoders.clamp3_files import Clamp3Weights
+    from retrieval.encoders.clamp3_files import Clamp3Facts
+    from retrieval.encoders.clamp3_modules import Clamp3Modules
     from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
+    from retrieval.encoders.text_checks import LazyTokenizer
 
 _METHOD = "segue-clamp3-1"
 """Raise the number with any change that moves a vector."""
 _SAME = 0.99
 """Cosine of two canaries that only a broken text path reaches."""
+_CODE = tuple(
+    f"retrieval.encoders.{name}"
+    for name in ("checkpoints", "clamp3_files", "clamp3_modules", "text_checks")
+)
+"""What finds out the facts of weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +46,7 @@ class Clamp3Model:
     mert: MertTower
     audio: AudioTower
     text: TextTower
-    tokenizer: Any
+    tokenizer: LazyTokenizer
 
 
 class Clamp3Encoder(ModelEncoder[Clamp3Model]):
@@ -128,43 +135,50 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         return list(self._ready().text(batch))
 
     def _load(self) -> tuple[EmbeddingSpace, Clamp3Model]:
-        from retrieval.encoders.checkpoints import invalid
-        from retrieval.encoders.clamp3_files import load_weights
+        from retrieval.encoders.clamp3_files import Clamp3Facts, locate, read_weights
         from retrieval.encoders.clamp3_towers import AudioTower, MertTower, TextTower
         from retrieval.encoders.device import choose_compute
         from retrieval.encoders.proofs import Proofs
-        from retrieval.encoders.text_checks import check_texts, load_tokenizer
+        from retrieval.encoders.text_checks import LazyTokenizer, check_texts
+        from retrieval.encoders.weights_memo import LazyWeights, Memo
 
         compute = choose_compute(self._device)
-        files = load_weights(self._source, sha256=self._sha256)
-        mert = MertTower(files, compute)
-        if mert.width != files.sizes.audio_size:
-            width = files.sizes.audio_size
-            raise invalid(
-                files.path, f"it reads rows of {width}, and this MERT's have {mert.width}"
-            )
-        audio = AudioTower(files, compute)
-        text = TextTower(files, compute)
-        tokenizer = load_tokenizer(files.tokenizer, rows=text.vocabulary)
-        space = _space(files)
+        files = locate(self._source)
+
+        def read() -> tuple[Clamp3Facts, Clamp3Modules]:
+            from retrieval.encoders.clamp3_modules import Clamp3Modules
+
+            modules = Clamp3Modules(read_weights(files, sha256=self._sha256))
+            return modules.facts, modules
+
+        memo = Memo(compute.graphs, Clamp3Facts, files.all(), _CODE)
+        weights = LazyWeights(memo, read, sha256=self._sha256, path=files.towers)
+        facts = weights.facts
+        mert, audio = MertTower(weights, compute), AudioTower(weights, compute)
+        text = TextTower(weights, compute)
+        tokenizer = LazyTokenizer(files.tokenizer, rows=facts.vocabulary)
+        if not weights.recalled:
+            tokenizer.load()
+        space = _space(facts)
         check_texts(
-            files.path,
+            files.towers,
             lambda texts: text([tokenise(tokenizer, one) for one in texts]),
-            vocabulary=text.vocabulary,
+            vocabulary=facts.vocabulary,
             limit=_SAME,
             identity=space.revision,
             proofs=Proofs(compute.graphs),
         )
+        weights.found_sound()
         return space, Clamp3Model(mert, audio, text, tokenizer)
 
 
-def tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:
+def tokenise(tokenizer: LazyTokenizer, text: str) -> NDArray[np.int64]:
     """XLM-R's token ids of a text: its distinct lines, joined by ``</s>`` as in CLAMP3."""
     lines = dict.fromkeys(line for line in text.replace("\r\n", "\n").split("\n") if line)
-    return np.asarray(tokenizer.encode("</s>".join(lines)).ids, dtype=np.int64)
+    return tokenizer.ids("</s>".join(lines))
 
 
-def _space(files: Clamp3Weights) -> EmbeddingSpace:
+def _space(facts: Clamp3Facts) -> EmbeddingSpace:
     method = (
         _METHOD,
         Clamp3Encoder.sample_rate,
@@ -172,13 +186,13 @@ def _space(files: Clamp3Weights) -> EmbeddingSpace:
         clamp3_intake.EPSILON,
         clamp3_intake.SPAN_WINDOWS,
         clamp3_intake.SPAN_HOP,
-        hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),
-        files.digest,
+        facts.words,
+        facts.digest,
     )
     digest = hashlib.sha256(repr(method).encode()).hexdigest()
     return EmbeddingSpace(
         name="clamp3",
-        dim=files.sizes.hidden,
+        dim=facts.hidden,
         distance=Distance.COSINE,
         revision=f"clamp3-{digest[:16]}",
         query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),

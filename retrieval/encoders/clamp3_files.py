@@ -89,26 +89,69 @@ class Clamp3Sizes:
     audio_length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Clamp3Files:
+    """Where everything lies.
+
+    Attributes:
+        towers: The checkpoint, or the one file of our own layout.
+        config: MERT's ``config.json``; None in our own layout.
+        mert: The file of its tensors.
+        tokenizer: ``tokenizer.json``.
+    """
+
+    towers: Path
+    config: Path | None
+    mert: Path
+    tokenizer: Path
+
+    def all(self) -> list[Path]:
+        """The files there are, each once."""
+        files = (self.towers, self.config, self.mert, self.tokenizer)
+        return list(dict.fromkeys(path for path in files if path is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp3Facts:
+    """What has to be known of weights without reading them.
+
+    Attributes:
+        digest: Of all tensors and sizes.
+        words: SHA-256 of the tokenizer.
+        hidden: As in ``Clamp3Sizes``, likewise the next three.
+        text_length: Tokens in a piece of text.
+        audio_size: Width of the audio tower, and of MERT's rows.
+        audio_length: Rows in a piece of audio.
+        vocabulary: Tokens of the text tower.
+    """
+
+    digest: str
+    words: str
+    hidden: int
+    text_length: int
+    audio_size: int
+    audio_length: int
+    vocabulary: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Clamp3Weights:
     """Everything that is read from disk.
 
     Attributes:
-        path: The file the CLAMP3 tensors came from, for errors.
+        files: Where it came from.
         sizes: Of the two towers.
         towers: Tensors ``audio_model.* audio_proj.* text_model.* text_proj.*``.
         mert: Tensors of MERT under ``HubertModel``'s names.
         mert_sizes: Arguments of its ``HubertConfig``.
-        tokenizer: ``tokenizer.json``.
         digest: Of all tensors and sizes.
     """
 
-    path: Path
+    files: Clamp3Files
     sizes: Clamp3Sizes
     towers: Tensors
     mert: Tensors
     mert_sizes: Mapping[str, Any]
-    tokenizer: Path
     digest: str
 
 
@@ -139,16 +182,15 @@ def parse_name(path: Path) -> Clamp3Sizes:
     )
 
 
-def load_weights(path: Path, *, sha256: str | None = None) -> Clamp3Weights:
-    """Find and read the weights in either layout.
+def locate(path: Path) -> Clamp3Files:
+    """Find the weights in either layout; of them nothing is read.
 
     Args:
         path: A folder, or a file in it.
-        sha256: The digest that the CLAMP3 file must have.
 
     Raises:
-        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is damaged, is
-            another model's, or does not have this digest.
+        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is by its name
+            another model's.
     """
     if not path.exists():
         raise missing(
@@ -157,9 +199,37 @@ def load_weights(path: Path, *, sha256: str | None = None) -> Clamp3Weights:
     folder = path if path.is_dir() else path.parent
     converted = folder / CONVERTED
     if path == converted or (path.is_dir() and converted.is_file()):
-        return _load_converted(converted, sha256)
+        return Clamp3Files(converted, None, converted, _tokenizer(folder))
     checkpoint = path if path.is_file() else _find_checkpoint(folder)
-    return _load_reference(checkpoint, folder, sha256)
+    parse_name(checkpoint)
+    config, mert = _find_mert(folder)
+    return Clamp3Files(checkpoint, config, mert, _tokenizer(folder))
+
+
+def read_weights(files: Clamp3Files, *, sha256: str | None = None) -> Clamp3Weights:
+    """Read the weights.
+
+    Args:
+        files: As ``locate`` found them.
+        sha256: The digest that the CLAMP3 file must have.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if a file is gone; MODEL_INVALID if one is damaged, is
+            another model's, or does not have this digest.
+    """
+    verify_sha256(files.towers, sha256)
+    if files.config is None:
+        return _read_converted(files)
+    return _read_reference(files, files.config)
+
+
+def load_weights(path: Path, *, sha256: str | None = None) -> Clamp3Weights:
+    """Find and read the weights; the arguments are those of ``locate`` and ``read_weights``.
+
+    Raises:
+        PreconditionError: As these two.
+    """
+    return read_weights(locate(path), sha256=sha256)
 
 
 def convert(source: Path, folder: Path) -> Path:
@@ -178,7 +248,7 @@ def convert(source: Path, folder: Path) -> Path:
         OSError: If the folder cannot be written.
     """
     weights = load_weights(source)
-    begin_folder(folder, weights.tokenizer)
+    begin_folder(folder, weights.files.tokenizer)
     tensors = weights.towers | {f"mert.{k}": v for k, v in weights.mert.items()}
     metadata = {
         "format": _FORMAT,
@@ -192,8 +262,8 @@ def convert(source: Path, folder: Path) -> Path:
     return folder / CONVERTED
 
 
-def _load_converted(path: Path, sha256: str | None) -> Clamp3Weights:
-    verify_sha256(path, sha256)
+def _read_converted(files: Clamp3Files) -> Clamp3Weights:
+    path = files.towers
     tensors, metadata = read_safetensors(path)
     if metadata.get("format") != _FORMAT:
         raise invalid(path, "not written by this version of Segue; convert the checkpoint again")
@@ -208,12 +278,12 @@ def _load_converted(path: Path, sha256: str | None) -> Clamp3Weights:
     digest = _digest(towers, mert, sizes, mert_sizes)
     if digest != metadata.get("digest"):
         raise invalid(path, "its tensors are not those it was written with; convert again")
-    return Clamp3Weights(path, sizes, towers, mert, mert_sizes, _tokenizer(path.parent), digest)
+    return Clamp3Weights(files, sizes, towers, mert, mert_sizes, digest)
 
 
-def _load_reference(checkpoint: Path, folder: Path, sha256: str | None) -> Clamp3Weights:
+def _read_reference(files: Clamp3Files, config: Path) -> Clamp3Weights:
+    checkpoint = files.towers
     sizes = parse_name(checkpoint)
-    verify_sha256(checkpoint, sha256)
     content = read_torch(checkpoint)
     if not isinstance(content, Mapping) or "model" not in content:
         raise invalid(checkpoint, "there is no 'model' in it: not a CLAMP3 checkpoint")
@@ -223,10 +293,9 @@ def _load_reference(checkpoint: Path, folder: Path, sha256: str | None) -> Clamp
     unknown = [k for k in everything if not k.startswith(_USED)]
     if unknown:
         raise invalid(checkpoint, f"{len(unknown)} tensors are unknown ({unknown[0]}, …)")
-    mert, mert_sizes = load_mert(folder)
+    mert, mert_sizes = _read_mert(config, files.mert)
     digest = _digest(everything, mert, sizes, mert_sizes)
-    tokenizer = _tokenizer(folder)
-    return Clamp3Weights(checkpoint, sizes, everything, mert, mert_sizes, tokenizer, digest)
+    return Clamp3Weights(files, sizes, everything, mert, mert_sizes, digest)
 
 
 def load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
@@ -238,30 +307,32 @@ def load_mert(folder: Path) -> tuple[Tensors, Mapping[str, Any]]:
     Raises:
         PreconditionError: MODEL_MISSING or MODEL_INVALID.
     """
+    return _read_mert(*_find_mert(folder))
+
+
+def _find_mert(folder: Path) -> tuple[Path, Path]:
     for config in _search(folder, "config.json"):
-        values = read_config(config)
-        if values.get("model_type") != "mert_model":
-            continue
-        sizes = _mert_sizes(values, config)
-        safe = config.with_name("model.safetensors")
-        if safe.is_file():
-            path, content = safe, dict(read_safetensors(safe)[0])
-        else:
-            path = config.with_name("pytorch_model.bin")
-            content = read_torch(path)
-        tensors = take_tensors(content, path)
-        # Only training masks with it.
-        tensors.pop("masked_spec_embed", None)
-        conv = "encoder.pos_conv_embed.conv."
-        for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
-            if conv + old in tensors:
-                tensors[f"{conv}parametrizations.weight.{new}"] = tensors.pop(conv + old)
-        return tensors, sizes
+        if read_config(config).get("model_type") == "mert_model":
+            safe = config.with_name("model.safetensors")
+            return config, safe if safe.is_file() else config.with_name("pytorch_model.bin")
     raise missing(
         folder,
         "no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed; "
         f"{_FETCH}",
     )
+
+
+def _read_mert(config: Path, path: Path) -> tuple[Tensors, Mapping[str, Any]]:
+    sizes = _mert_sizes(read_config(config), config)
+    safe = path.suffix == ".safetensors"
+    tensors = take_tensors(read_safetensors(path)[0] if safe else read_torch(path), path)
+    # Only training masks with it.
+    tensors.pop("masked_spec_embed", None)
+    conv = "encoder.pos_conv_embed.conv."
+    for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+        if conv + old in tensors:
+            tensors[f"{conv}parametrizations.weight.{new}"] = tensors.pop(conv + old)
+    return tensors, sizes
 
 
 def _mert_sizes(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

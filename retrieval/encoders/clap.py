@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,18 @@ from retrieval.encoders.model_encoder import ModelEncoder, clean_text
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
-    from retrieval.encoders.clap_files import ClapWeights
+    from retrieval.encoders.clap_files import ClapFacts
+    from retrieval.encoders.clap_modules import ClapModules
     from retrieval.encoders.clap_towers import ClapTowers
+    from retrieval.encoders.text_checks import LazyTokenizer
 
 _METHOD = "segue-clap-2"
 """Raise the number with any change that moves a vector."""
+_CODE = tuple(
+    f"retrieval.encoders.{name}"
+    for name in ("checkpoints", "clap_files", "clap_laion", "clap_modules", "text_checks")
+)
+"""What finds out the facts of weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +37,7 @@ class ClapModel:
     """The two towers and the tokenizer."""
 
     towers: ClapTowers
-    tokenizer: Any
+    tokenizer: LazyTokenizer
 
 
 class ClapEncoder(ModelEncoder[ClapModel]):
@@ -83,52 +90,62 @@ class ClapEncoder(ModelEncoder[ClapModel]):
         Raises:
             InvalidInputError: If there is nothing but white space.
         """
-        return _tokenise(self._ready().tokenizer, clean_text(text))
+        return self._ready().tokenizer.ids(clean_text(text))
 
     def forward_text(self, batch: Sequence[NDArray[np.int64]]) -> list[DenseVector]:
         """One vector (dim,) of length 1 per prepared text, in order."""
         return list(self._ready().towers.read(batch))
 
     def _load(self) -> tuple[EmbeddingSpace, ClapModel]:
-        from retrieval.encoders.clap_files import load_weights
+        from retrieval.encoders.clap_files import ClapFacts, locate, read_weights
         from retrieval.encoders.clap_towers import ClapTowers
         from retrieval.encoders.device import choose_compute
         from retrieval.encoders.proofs import Proofs
-        from retrieval.encoders.text_checks import check_texts, load_tokenizer
+        from retrieval.encoders.text_checks import LazyTokenizer, check_texts
+        from retrieval.encoders.weights_memo import LazyWeights, Memo
 
-        files = load_weights(self._source, sha256=self._sha256)
         compute = choose_compute(self._device)
-        towers = ClapTowers(files, compute)
-        space = _space(files, towers.dim)
-        tokenizer = load_tokenizer(files.tokenizer, rows=towers.vocabulary, longest=LONGEST_TEXT)
+        files = locate(self._source)
+
+        def read() -> tuple[ClapFacts, ClapModules]:
+            from retrieval.encoders.clap_modules import ClapModules
+
+            weights = read_weights(files, sha256=self._sha256)
+            return weights.facts(), ClapModules(weights)
+
+        memo = Memo(compute.graphs, ClapFacts, files.all(), _CODE)
+        weights = LazyWeights(memo, read, sha256=self._sha256, path=files.tensors)
+        facts = weights.facts
+        towers = ClapTowers(weights, compute)
+        tokenizer = LazyTokenizer(files.tokenizer, rows=facts.vocabulary, longest=LONGEST_TEXT)
+        if not weights.recalled:
+            tokenizer.load()
+        space = _space(facts)
         check_texts(
-            files.path,
-            lambda texts: towers.read([_tokenise(tokenizer, one) for one in texts]),
-            vocabulary=towers.vocabulary,
+            files.tensors,
+            lambda texts: towers.read([tokenizer.ids(one) for one in texts]),
+            vocabulary=facts.vocabulary,
             limit=COLLAPSED,
             identity=space.revision,
             proofs=Proofs(compute.graphs),
         )
+        weights.found_sound()
         return space, ClapModel(towers, tokenizer)
 
 
-def _tokenise(tokenizer: Any, text: str) -> NDArray[np.int64]:
-    return np.asarray(tokenizer.encode(text).ids, dtype=np.int64)
-
-
-def _space(files: ClapWeights, dim: int) -> EmbeddingSpace:
+def _space(facts: ClapFacts) -> EmbeddingSpace:
     method = (
         _METHOD,
         ClapEncoder.sample_rate,
         ClapEncoder.windowing,
         LONGEST_TEXT,
-        hashlib.sha256(files.tokenizer.read_bytes()).hexdigest(),
-        files.digest,
+        facts.words,
+        facts.digest,
     )
     digest = hashlib.sha256(repr(method).encode()).hexdigest()
     return EmbeddingSpace(
         name="clap",
-        dim=dim,
+        dim=facts.dim,
         distance=Distance.COSINE,
         revision=f"clap-{digest[:16]}",
         query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),

@@ -23,6 +23,7 @@ from retrieval.encoders.checkpoints import (
     write_safetensors,
 )
 from retrieval.encoders.clap_laion import explain, read_state
+from retrieval.encoders.weights_folder import sha256_of
 
 CONFIG, SAFE, BIN, TOKENIZER = (
     "config.json",
@@ -38,6 +39,44 @@ _AUDIO = (
     *("window_size", "num_mel_bins", "spec_size", "patch_size", "patch_stride", "depths"),
     *("num_attention_heads", "enable_fusion", "layer_norm_eps", "hidden_act"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ClapFiles:
+    """Where everything lies.
+
+    Attributes:
+        tensors: The file of the weights.
+        config: ``config.json``; None if the sizes are inferred from the tensors.
+        tokenizer: ``tokenizer.json``.
+    """
+
+    tensors: Path
+    config: Path | None
+    tokenizer: Path
+
+    def all(self) -> list[Path]:
+        """The files there are."""
+        return [path for path in (self.tensors, self.config, self.tokenizer) if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class ClapFacts:
+    """What has to be known of weights without reading them.
+
+    Attributes:
+        digest: Of all tensors and of what in the configuration changes a vector.
+        words: SHA-256 of the tokenizer.
+        dim: Dimensions of the joint space.
+        vocabulary: Tokens of the text tower.
+        fused: Whether it was trained with feature fusion.
+    """
+
+    digest: str
+    words: str
+    dim: int
+    vocabulary: int
+    fused: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +97,16 @@ class ClapWeights:
     tokenizer: Path
     digest: str
 
+    def facts(self) -> ClapFacts:
+        """What is worth remembering of them."""
+        return ClapFacts(
+            digest=self.digest,
+            words=sha256_of(self.tokenizer),
+            dim=int(self.config.projection_dim),
+            vocabulary=int(self.config.text_config.vocab_size),
+            fused=bool(self.config.audio_config.enable_fusion),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LaionCheckpoint:
@@ -76,18 +125,16 @@ class LaionCheckpoint:
     tokenizer: Path
 
 
-def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeights:
-    """Find and read the weights; nothing is downloaded.
+def locate(source: str | Path) -> ClapFiles:
+    """Find the files; nothing is downloaded, and nothing is read.
 
     Args:
         source: A folder with ``config.json`` and ``model.safetensors`` (or ``pytorch_model.bin``),
             a folder with one ``.pt`` or such a file itself, each with ``tokenizer.json``, or the
             name of a repository that is in the hub's cache.
-        sha256: The digest that the file of the tensors must have.
 
     Raises:
-        PreconditionError: MODEL_MISSING if a part is absent; MODEL_INVALID if one is damaged, is
-            another model's, or does not have this digest.
+        PreconditionError: MODEL_MISSING if a part is absent.
     """
     path = _locate(source)
     folder = path if path.is_dir() else path.parent
@@ -96,20 +143,47 @@ def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeight
             path, needed="one of LAION's, or a folder as on the hub with config.json, is needed"
         )
     if path.is_file() and path.suffix in (".pt", ".pth"):
-        file = path
+        return ClapFiles(path, None, _tokenizer(folder))
+    file = folder / SAFE if (folder / SAFE).is_file() else folder / BIN
+    if not file.is_file():
+        raise missing(file, "no such file of weights")
+    return ClapFiles(file, folder / CONFIG, _tokenizer(folder))
+
+
+def read_weights(files: ClapFiles, *, sha256: str | None = None) -> ClapWeights:
+    """Read the weights.
+
+    Args:
+        files: As ``locate`` found them.
+        sha256: The digest that the file of the tensors must have.
+
+    Raises:
+        PreconditionError: MODEL_MISSING if a file is gone; MODEL_INVALID if one is damaged, is
+            another model's, or does not have this digest.
+    """
+    file = files.tensors
+    if files.config is None:
         _verify(file, sha256)
         tensors, arguments = explain(read_state(file), file)
     else:
-        file = folder / SAFE if (folder / SAFE).is_file() else folder / BIN
-        arguments = read_config(folder / CONFIG)
+        arguments = read_config(files.config)
         if arguments.get("model_type") != "clap":
-            raise invalid(folder / CONFIG, f"model_type is {arguments.get('model_type')!r}")
+            raise invalid(files.config, f"model_type is {arguments.get('model_type')!r}")
         _verify(file, sha256)
         found = read_safetensors(file)[0] if file.name == SAFE else read_torch(file)
         tensors = take_tensors(found, file)
     config = _config(arguments, file)
     digest = f"{digest_tensors(tensors)}:{_choices(config)}"
-    return ClapWeights(file, tensors, config, _tokenizer(folder), digest)
+    return ClapWeights(file, tensors, config, files.tokenizer, digest)
+
+
+def load_weights(source: str | Path, *, sha256: str | None = None) -> ClapWeights:
+    """Find and read the weights; the arguments are those of ``locate`` and ``read_weights``.
+
+    Raises:
+        PreconditionError: As these two.
+    """
+    return read_weights(locate(source), sha256=sha256)
 
 
 def load_checkpoint(source: str | Path, *, sha256: str | None = None) -> LaionCheckpoint:

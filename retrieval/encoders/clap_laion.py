@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from retrieval.encoders.checkpoints import Tensors, invalid, read_torch, take_tensors
+
+if TYPE_CHECKING:
+    import torch
 
 # Training wrote its metrics as NumPy scalars; reading those runs nothing.
 _SCALAR = np.float64(0).__reduce__()[0]

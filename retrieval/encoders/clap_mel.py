@@ -6,11 +6,17 @@ LAION-AI/CLAP trains them (``facts`` of the HTSAT configurations: 1024, 480, 50 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from retrieval.encoders.clap_windows import PEAK, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import torch
 
 FFT, HOP, BANDS = 1024, 480, 64
 LOWEST, HIGHEST = 50.0, 14_000.0
@@ -28,6 +34,8 @@ class MelFrontEnd:
             fused: Of models with feature fusion, which were trained on HTK's scale and filters of
                 equal height; the others on Slaney's, of equal area.
         """
+        import torch
+
         # Bands next to silence drown in the rounding of a fast transform in single precision. Fused
         # models were trained with just that; the others on plain sums, which keep more of them.
         exact = not fused and device.type != "mps"  # It has no double precision.
@@ -38,6 +46,8 @@ class MelFrontEnd:
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
         """Decibels of shape (n, 1, 1001, 64) for windows of 16 bits, shape (n, 480,000)."""
+        import torch
+
         sound = (windows.float() / PEAK).to(self._dtype)
         spectrum = torch.stft(
             sound, FFT, HOP, window=self._window, pad_mode="reflect", return_complex=True
@@ -45,6 +55,57 @@ class MelFrontEnd:
         power = (spectrum.real**2 + spectrum.imag**2).float()
         mel = (self._filters @ power).clamp_(min=FLOOR).log10_().mul_(10.0)
         return mel.transpose(1, 2)[:, None]
+
+
+def host_mel(*, fused: bool) -> Callable[[NDArray[np.int16]], NDArray[np.float32]]:
+    """The same on the CPU: decibels (n, 1, 1001, 64) of windows of 16 bits (n, 480,000).
+
+    Args:
+        fused: As ``MelFrontEnd``. What fused models were trained with takes PyTorch's own rounding;
+            what the others were trained with is plain sums, which need no PyTorch.
+    """
+    return _rounded if fused else _exact
+
+
+def _rounded(windows: NDArray[np.int16]) -> NDArray[np.float32]:
+    import torch
+
+    with torch.inference_mode():
+        return np.asarray(_front()(torch.from_numpy(windows)).numpy())
+
+
+@cache
+def _front() -> MelFrontEnd:
+    import torch
+
+    return MelFrontEnd(torch.device("cpu"), fused=True)
+
+
+def _exact(windows: NDArray[np.int16]) -> NDArray[np.float32]:
+    window, bands = _design()
+    pictures = np.empty((len(windows), 1, 1 + windows.shape[1] // HOP, BANDS), np.float32)
+    for samples, picture in zip(windows, pictures, strict=True):
+        sound = (samples.astype(np.float32) / np.float32(PEAK)).astype(np.float64)
+        padded = np.pad(sound, FFT // 2, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
+        spectrum = np.fft.rfft(frames * window)
+        power = spectrum.real**2 + spectrum.imag**2
+        for band, (first, weights) in enumerate(bands):
+            heard = power[:, first : first + len(weights)]
+            # Not a product of matrices, whose threads would wait for each other beside others'.
+            picture[0, :, band] = np.einsum("tk,k->t", heard, weights)
+    return np.log10(np.maximum(pictures, FLOOR)) * np.float32(10.0)
+
+
+@cache
+def _design() -> tuple[NDArray[np.float64], list[tuple[int, NDArray[np.float64]]]]:
+    """Hann's window, and of each filter its first bin and its weights."""
+    turn = 2 * np.pi * np.arange(FFT) / FFT
+    bands = []
+    for row in mel_filters(htk=False).astype(np.float32).astype(np.float64):
+        (bins,) = np.nonzero(row)
+        bands.append((int(bins[0]), row[bins[0] : bins[-1] + 1]))
+    return 0.5 - 0.5 * np.cos(turn), bands
 
 
 def mel_filters(*, htk: bool) -> NDArray[np.float64]:

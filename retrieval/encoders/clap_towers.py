@@ -1,94 +1,75 @@
-"""CLAP's two networks, on the stock classes of transformers."""
+"""CLAP's two towers: windows of sound and texts to vectors of one space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import ClapModel
 
 from retrieval.encoders.canaries import canary_tokens
-from retrieval.encoders.checkpoints import fit
-from retrieval.encoders.clap_files import ClapWeights
-from retrieval.encoders.clap_mel import MelFrontEnd
+from retrieval.encoders.clap_files import ClapFacts
+from retrieval.encoders.clap_mel import MelFrontEnd, host_mel
 from retrieval.encoders.clap_windows import SAMPLES, fill
 from retrieval.encoders.device import Compute, batch_size
-from retrieval.encoders.network import Network
+from retrieval.encoders.network import Built, Network, Traits
+from retrieval.encoders.weights_memo import LazyWeights
 
+if TYPE_CHECKING:
+    from retrieval.encoders.clap_modules import ClapModules
 
-class Hearing(torch.nn.Module):  # type: ignore[misc] # PyTorch is not followed
-    """Log-mel pictures to vectors of length 1."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.encoder, self.projection = model.audio_model.audio_encoder, model.audio_projection
-        # No window is longer than 10 s, so a fused model has nothing to fuse; left to itself it
-        # would look for longer ones, and a GPU would wait for the answer.
-        self.encoder.enable_fusion = self.encoder.patch_embed.enable_fusion = False
-
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """Vectors (n, dim) of pictures (n, 1, 1001, 64)."""
-        pooled = self.encoder(input_features=mel).pooler_output
-        return torch.nn.functional.normalize(self.projection(pooled).float(), dim=-1)
-
-
-class Reading(torch.nn.Module):  # type: ignore[misc] # as above
-    """Token ids to vectors of length 1."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.encoder, self.projection = model.text_model, model.text_projection
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors (n, dim) of token ids (n, length)."""
-        pooled = self.encoder(input_ids=ids).pooler_output
-        return torch.nn.functional.normalize(self.projection(pooled), dim=-1)
+_CODE = "retrieval.encoders.clap_modules"
 
 
 class ClapTowers:
-    """Windows of sound and token ids to vectors of length 1.
+    """Windows of sound and token ids to vectors of length 1."""
 
-    Attributes:
-        dim: Dimensions of the joint space.
-        vocabulary: Tokens of the text tower.
-    """
-
-    def __init__(self, weights: ClapWeights, compute: Compute) -> None:
-        """Build the networks.
+    def __init__(self, weights: LazyWeights[ClapFacts, ClapModules], compute: Compute) -> None:
+        """Build nothing yet.
 
         Args:
-            weights: Their tensors and sizes.
+            weights: Of both.
             compute: Where and how they run.
         """
-        config = weights.config
-        with torch.device("meta"):
-            model = ClapModel(config)
-        fit(model, weights.tensors, weights.path)
-        self.dim = int(config.projection_dim)
-        self.vocabulary = int(config.text_config.vocab_size)
+        facts, kind = weights.facts, compute.kind
         canary = _canary()
+
+        def hearing() -> Built:
+            built = weights.model.hearing()
+            if kind == "cpu":
+                return built
+            return replace(built, front=MelFrontEnd(compute.device, fused=facts.fused))
+
+        def reading() -> Built:
+            return weights.model.reading()
+
         self._sound = Network(
-            Hearing(model).eval(),
+            hearing,
             compute,
-            name="clap sound",
-            identity=f"sound:{weights.digest}",
-            dim=self.dim,
-            batch=batch_size(compute.device, cpu=1, accelerated=32),
-            canaries=[canary, canary[:1]],
-            front=MelFrontEnd(compute.device, fused=bool(config.audio_config.enable_fusion)),
-            windows=True,
+            Traits(
+                name="clap sound",
+                identity=f"sound:{facts.digest}",
+                code=_CODE,
+                dim=facts.dim,
+                canaries=[canary, canary[:1]],
+                windows=True,
+            ),
+            batch=batch_size(kind, cpu=1, accelerated=32),
+            host=host_mel(fused=facts.fused) if kind == "cpu" else None,
         )
         self._text = Network(
-            Reading(model).eval(),
+            reading,
             compute,
-            name="clap text",
-            identity=f"text:{weights.digest}",
-            dim=self.dim,
-            batch=batch_size(compute.device, cpu=16, accelerated=64),
-            canaries=canary_tokens(self.vocabulary),
+            Traits(
+                name="clap text",
+                identity=f"text:{facts.digest}",
+                code=_CODE,
+                dim=facts.dim,
+                canaries=canary_tokens(facts.vocabulary),
+            ),
+            batch=batch_size(kind, cpu=16, accelerated=64),
         )
 
     def hear(self, windows: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:

@@ -102,8 +102,8 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
             files.arguments,
             load_tokenizer(files.tokenizer, rows=rows, longest=LONGEST_TEXT),
             device=device,
-            windows=batch_size(device, cpu=1, accelerated=32),
-            texts=batch_size(device, cpu=16, accelerated=64),
+            windows=batch_size(compute.kind, cpu=1, accelerated=32),
+            texts=batch_size(compute.kind, cpu=16, accelerated=64),
         )
         method = (
             _METHOD,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,31 @@ def load_tokenizer(path: Path, *, rows: int, longest: int | None = None) -> Any:
             "tokenizer, or a download that failed",
         )
     return tokenizer
+
+
+class LazyTokenizer:
+    """A tokenizer that is loaded for the first text; see ``load_tokenizer``."""
+
+    def __init__(self, path: Path, *, rows: int, longest: int | None = None) -> None:
+        """Load nothing yet; the arguments are those of ``load_tokenizer``."""
+        self._path, self._rows, self._longest = path, rows, longest
+        self._lock = Lock()
+        self._loaded: Any = None
+
+    def load(self) -> Any:
+        """The tokenizer itself.
+
+        Raises:
+            PreconditionError: As ``load_tokenizer``.
+        """
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = load_tokenizer(self._path, rows=self._rows, longest=self._longest)
+            return self._loaded
+
+    def ids(self, text: str) -> NDArray[np.int64]:
+        """Token ids of a text, shape (n,)."""
+        return np.asarray(self.load().encode(text).ids, dtype=np.int64)
 
 
 def check_texts(

@@ -47,9 +47,8 @@ OF_THE_MODELS_EXTRA = (
     [
         f"retrieval.encoders.{name}"
         for name in (
-            *("checkpoints", "device", "text_checks", "clamp3_files", "clamp3_towers"),
-            *("clap_files", "clap_laion", "clap_mel", "clap_towers", "laion_package"),
-            *("canaries", "network", "onnx_runtime", "proofs"),
+            *("clamp3_modules", "clap_modules", "laion_package", "torch_runtime"),
+            *("onnx_export", "onnx_runtime"),
         )
     ]
     + [

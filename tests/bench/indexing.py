@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from indexer import IndexOptions, index
-from indexer.options import usable_cores
 from indexer.synth.catalogue import catalogue
 from indexer.synth.files import encode
 from indexer.synth.mixing import render
+from retrieval.encoders.device import usable_cores
 from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
 from retrieval.settings import Settings

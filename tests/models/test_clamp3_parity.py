@@ -17,8 +17,7 @@ from retrieval.encoders.audio_pass import forward_tracks, prepare_track  # noqa:
 from retrieval.encoders.checkpoints import take_tensors  # noqa: E402
 from retrieval.encoders.clamp3 import Clamp3Encoder, tokenise  # noqa: E402
 from retrieval.encoders.clamp3_files import convert, load_weights  # noqa: E402
-from retrieval.encoders.clamp3_towers import AudioTower  # noqa: E402
-from retrieval.encoders.device import Compute  # noqa: E402
+from retrieval.encoders.clamp3_modules import Clamp3Modules  # noqa: E402
 from tests.models.runtimes import running_on  # noqa: E402
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "clamp3"
@@ -113,8 +112,9 @@ def test_two_swapped_tensors_are_noticed(golden: dict[str, np.ndarray]) -> None:
     first, second = (f"audio_model.encoder.layer.{i}.attention.self.query.weight" for i in (0, 1))
     towers = weights.towers
     towers[first], towers[second] = towers[second], towers[first]
-    tower = AudioTower(weights, Compute(torch.device("cpu")))
-    got = tower([golden["feat_in/f0036"][0]])
+    rows = np.pad(golden["feat_in/f0036"][0], ((1, 1), (0, 0)))
+    with torch.no_grad():
+        got = Clamp3Modules(weights).tracks.module(torch.from_numpy(rows)[None])[0].numpy()
     assert np.abs(got - golden["feat/f0036"]).max() > 1e-4
 
 

@@ -16,10 +16,11 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from retrieval.encoders import network as network_module  # noqa: E402
+from retrieval.encoders import torch_runtime  # noqa: E402
 from retrieval.encoders.clamp3 import Clamp3Encoder  # noqa: E402
 from retrieval.encoders.clap import ClapEncoder  # noqa: E402
 from retrieval.encoders.device import Compute  # noqa: E402
-from retrieval.encoders.network import Network  # noqa: E402
+from retrieval.encoders.network import Built, Network, Traits  # noqa: E402
 from tests.models.runtimes import running_on  # noqa: E402
 from tests.models.tiny import write_clamp3  # noqa: E402
 from tests.models.tiny_clap import write_hub  # noqa: E402
@@ -76,8 +77,7 @@ def test_both_runtimes_agree(model: Model, folder: Path) -> None:
     slow, fast = load(model, folder, "torch"), load(model, folder, "auto", threads=3)
     expected, found = everything(slow), everything(fast)
     assert {one.runtime for one in networks(slow)} == {"torch"}
-    rare = {one._name for one in networks(fast) if one.runtime == "torch"}
-    assert rare == ({"clamp3 tracks"} if model is Clamp3Encoder else set())
+    assert {one.runtime for one in networks(fast)} == {"onnx"}
     assert slow.space == fast.space
     for name, vectors in expected.items():
         assert np.abs(found[name] - vectors).max() <= 2e-5, name
@@ -144,17 +144,11 @@ class Line(torch.nn.Module):
 
 def line(graphs: Path, runtime: str = "auto", **kind: object) -> Network:
     given = np.random.default_rng(0).normal(0, 1, (3, 8)).astype(np.float32)
-    compute = Compute(torch.device("cpu"), runtime=runtime, graphs=graphs)
-    canaries = [given[:2], given[2:]]
-    return Network(
-        Line(**kind).eval(),
-        compute,
-        name="line",
-        identity="line",
-        dim=8,
-        batch=2,
-        canaries=canaries,
+    traits = Traits(
+        name="line", identity="line", code=__name__, dim=8, canaries=[given[:2], given[2:]]
     )
+    compute = Compute(runtime=runtime, graphs=graphs, told_threads=1)
+    return Network(lambda: Built(Line(**kind).eval()), compute, traits, batch=2)
 
 
 ROW = [np.arange(8, dtype=np.float32)]
@@ -205,10 +199,10 @@ def test_what_was_proved_is_not_proved_again(
 ) -> None:
     expected = line(tmp_path)(ROW)
     (graph,), (proof,) = tmp_path.glob("*.onnx"), tmp_path.glob("*.holds")
-    tried: list[Network] = []
-    attempt = Network._try
+    tried: list[object] = []
+    attempt = torch_runtime._Trial._try
     monkeypatch.setattr(
-        Network, "_try", lambda self, forward: tried.append(self) or attempt(self, forward)
+        torch_runtime._Trial, "_try", lambda *given: tried.append(given) or attempt(*given)
     )
     assert np.array_equal(line(tmp_path)(ROW), expected)
     assert tried == []
@@ -272,7 +266,8 @@ def test_a_package_that_does_not_fit_this_machine(
 ) -> None:
     # As where a wheel is too new for the system's C library.
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "retrieval.encoders.onnx_runtime", raising=False)
+    for name in ("onnx_runtime", "onnx_export"):
+        monkeypatch.delitem(sys.modules, f"retrieval.encoders.{name}", raising=False)
     monkeypatch.setattr(network_module, "find_spec", lambda _: True)
     one = line(tmp_path)
     assert np.array_equal(one(ROW), line(tmp_path, runtime="torch")(ROW))
