@@ -86,3 +86,15 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_sections_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing"]) == 2
     assert ", ".join(SECTIONS) in capsys.readouterr().err
+
+
+def test_describing_costs_are_told_by_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    from retrieval.describe.registry import chosen
+    from tests.bench import describe_cost
+
+    monkeypatch.setattr(describe_cost, "SECONDS", 15.0)
+    monkeypatch.setattr(describe_cost, "ROUNDS", 1)
+    (table,) = describe_cost.run()
+    costs = cells(table)
+    assert {*chosen("core"), "core set", "all"} <= set(costs)
+    assert float(costs["core set"][0]) > 0
