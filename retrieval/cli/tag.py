@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @click.option(
     "--label", "names", multiple=True, metavar="NAME", help="A label, as on a line of such a file."
 )
+@click.option(
+    "--standard", is_flag=True, help="The labels of voice, mood and genre that come with Segue."
+)
 @click.option("--space", "spaces", multiple=True, metavar="NAME", help="Only these spaces.")
 @click.option(
     "--threshold",
@@ -56,6 +59,7 @@ def command(
     *,
     file: Path | None,
     names: tuple[str, ...],
+    standard: bool,
     spaces: tuple[str, ...],
     threshold: float | None,
     recalibrate: bool,
@@ -64,7 +68,7 @@ def command(
     sounds: tuple[Path, ...],
     quiet: bool,
 ) -> int:
-    r"""Tag tracks by a list of labels, through a space of words and sound (clap, clamp3).
+    r"""Tag tracks by a list of labels, through a space of words and sound (ear, clap, clamp3).
 
     \b
       # LABELS.txt: one label per line
@@ -85,6 +89,7 @@ def command(
 
     \b
     Examples:
+      segue tag --standard
       segue tag labels.txt --dry-run
       segue tag labels.txt
       segue search "piano" --filter 'tags = "calm" and tag_energetic < 0.3'
@@ -93,7 +98,7 @@ def command(
 
     The global options may stand here too; see segue --help.
     """
-    labels = _labels(file, names)
+    labels = _labels(file, names, standard=standard)
     if clear:
         if labels or spaces or threshold or recalibrate or dry_run or sounds:
             raise click.UsageError("--clear takes no labels and no other options")
@@ -126,11 +131,14 @@ def command(
     return EXIT_INTERRUPTED if report.interrupted else 0
 
 
-def _labels(file: Path | None, names: tuple[str, ...]) -> tuple[Label, ...]:
+def _labels(file: Path | None, names: tuple[str, ...], *, standard: bool) -> tuple[Label, ...]:
     from indexer.tagging_labels import named_labels, read_labels
+    from indexer.tagging_standard import standard_labels
 
-    if file is not None and names:
-        raise click.UsageError("give a file of labels, or --label, not both")
+    if (file is not None) + bool(names) + standard > 1:
+        raise click.UsageError("give labels once: a file, --label or --standard, not both")
+    if standard:
+        return standard_labels()
     if file is not None:
         return read_labels(file)
     return named_labels(names) if names else ()
