@@ -31,10 +31,10 @@ POSITIONS: Mapping[str, Position] = {
     "narrative_content": lambda value: value / 100.0,
     "figure_affinity": lambda value: (value + 100.0) / 200.0,
     "action_energy": lambda value: value / 100.0,
-    # Half of all pictures are darker than a lightness of 45, half of the rest darker than 55.
+    # The middles of the next three are judged, not measured: a lightness of 45, no cast, and a
+    # motion of an eighth of the picture's width per second.
     "color_weight": lambda value: _logistic((value - 0.55) / 0.09),
     "color_temperature": lambda value: _logistic(value / 0.15),
-    # Half of the range by an eighth of the picture's width per second.
     "motion_amplitude": lambda value: max(value, 0.0) / (max(value, 0.0) + 0.125),
     "visual_arousal": lambda value: value / 100.0,
     "visual_valence": lambda value: (value + 100.0) / 200.0,

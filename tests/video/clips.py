@@ -73,6 +73,16 @@ def cuts_of(shots: Sequence[Shot], times: Sequence[float]) -> list[float]:
     return [min(time for time in times if time >= end - 1e-9) for end in ends]
 
 
+def pictures(
+    shots: Sequence[Shot], times: Sequence[float], size: tuple[int, int]
+) -> Iterator[NDArray[np.uint8]]:
+    """RGB of these shots at each time."""
+    starts = [0.0, *itertools.accumulate(shot.seconds for shot in shots)]
+    for time in times:
+        place = max(i for i in range(len(shots)) if starts[i] <= time + 1e-9)
+        yield shots[place].picture(time - starts[place], *size)
+
+
 def clip(
     shots: Sequence[Shot],
     *,
@@ -100,7 +110,7 @@ def clip(
         base = Fraction(1, TICKS)
         stream.codec_context.time_base = base
         heard = container.add_stream("aac", rate=48_000) if sound else None
-        for time, picture in zip(times, _pictures(shots, times, size), strict=True):
+        for time, picture in zip(times, pictures(shots, times, size), strict=True):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts, frame.time_base = round(time * TICKS), base
             container.mux(stream.encode(frame))
@@ -155,15 +165,6 @@ def _texture(seed: int, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDA
     phases = rng.uniform(0, 2 * np.pi, size=12)
     waves = np.exp(1j * np.outer(y, down)) @ np.exp(1j * (np.outer(across, x) + phases[:, None]))
     return waves.imag / np.sqrt(6.0)
-
-
-def _pictures(
-    shots: Sequence[Shot], times: Sequence[float], size: tuple[int, int]
-) -> Iterator[NDArray[np.uint8]]:
-    starts = [0.0, *itertools.accumulate(shot.seconds for shot in shots)]
-    for time in times:
-        place = max(i for i in range(len(shots)) if starts[i] <= time + 1e-9)
-        yield shots[place].picture(time - starts[place], *size)
 
 
 def _tone(stream: av.AudioStream, seconds: float) -> list[av.Packet]:

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,6 @@ FINE = Sampling(rate=30.0, short_side=90)
 PLAYLIST = b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 STREAMED = {"movflags": "frag_keyframe+empty_moov"}
 INDEX_FIRST = {"movflags": "faststart"}
-
-
-@pytest.fixture(scope="module")
-def decoder() -> Iterator[ClipDecoder]:
-    with ClipDecoder(timeout=60.0) as decoder:
-        yield decoder
 
 
 @pytest.fixture(scope="module")
