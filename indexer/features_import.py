@@ -18,6 +18,7 @@ from indexer.scan import FoundFile, Scan, device_of, printable
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.spaces import EmbeddingSpace, check_vector
 from retrieval.core.tracks import SegmentRecord, Span
+from retrieval.encoders.registry import descriptions
 
 _BATCH = 64
 
@@ -130,14 +131,17 @@ class FeatureImport:
                 reason="INVALID_VECTOR",
             )
         segments: tuple[SegmentRecord, ...] = ()
-        if features.windowed and len(rows) > 1 and self._window is None:
+        # Frames have a mean; whether it lies in the space of an encoder, nobody can tell.
+        ours = any(space.name == one.name for one in descriptions())
+        unsure = len(rows) > 1 and (features.windowed or (features.framed and ours))
+        if unsure and self._window is None:
             raise InvalidInputError(
                 f"it holds {len(rows)} rows: if each is a window's vector in space {space.name!r}, "
                 "say with --window how many seconds it lasts. MERT's rows are not in CLAMP3's "
                 "space, whatever their width: encode those first",
                 reason="INVALID_VECTOR",
             )
-        if features.windowed and self._window is not None:
+        if (features.windowed or features.framed) and self._window is not None:
             spans = [Span(i * self._window, (i + 1) * self._window) for i in range(len(rows))]
             segments = tuple(
                 SegmentRecord(span, {space.name: row})

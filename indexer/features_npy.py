@@ -34,13 +34,15 @@ class Features:
     """What one file holds.
 
     Attributes:
-        rows: float32, (n, dim): one row for the whole track, or one per window.
+        rows: float32, (n, dim): one row for the whole track, or one per window or frame.
         windowed: Whether the rows are windows, so that the file has three axes.
+        framed: Whether they are several frames, so that the file has two axes.
         digest: Of the file's bytes, 32 hexadecimal digits.
     """
 
     rows: NDArray[np.float32]
     windowed: bool
+    framed: bool
     digest: str
 
 
@@ -50,7 +52,9 @@ def is_features(path: str) -> bool:
 
 
 def read_features(path: Path) -> Features:
-    """Read one file: float16, float32 or float64 of shape (dim,), (1, dim) or (1, windows, dim).
+    """Read one file: float16, float32 or float64 of one of four shapes.
+
+    (dim,), (1, dim), (frames, dim) or (1, windows, dim).
 
     Nothing in it is ever executed or unpickled, and no more than the file's own size is allocated.
 
@@ -63,10 +67,12 @@ def read_features(path: Path) -> Features:
         content = stream.read(MAX_BYTES)
     values = read_array(content, _check_shape)
     rows = values.reshape(-1, values.shape[-1])
-    if not rows.any(axis=1).all():
+    framed = values.ndim == 2 and len(rows) > 1
+    # Of many frames some may be silent.
+    if not (rows.any() if framed else rows.any(axis=1).all()):
         raise _bad("a row of zeros has no direction to compare", "INVALID_VECTOR")
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return Features(rows, values.ndim == 3, digest)
+    return Features(rows, values.ndim == 3, framed, digest)
 
 
 def read_array(content: bytes, check: Callable[[tuple[int, ...]], None]) -> NDArray[np.float32]:
@@ -202,10 +208,11 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dt
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    fits = len(shape) == 1 or (len(shape) in {2, 3} and shape[0] == 1)
+    fits = len(shape) in {1, 2} or (len(shape) == 3 and shape[0] == 1)
     if not fits or not all(n >= 1 for n in shape) or shape[-1] > MAX_DIM:
         raise _bad(
-            f"its shape is {str(shape)[:80]}; (dim,), (1, dim) and (1, windows, dim) are read"
+            f"its shape is {str(shape)[:80]}; (dim,), (1, dim), (frames, dim) and "
+            "(1, windows, dim) are read"
         )
 
 

@@ -114,6 +114,23 @@ def test_one_bad_file_is_one_line(place: Place) -> None:
     assert "MERT" in message
 
 
+def test_frames_of_another_tool_come_in_as_their_mean(place: Place) -> None:
+    frames = np.vstack([vector(1), 3 * vector(2), np.zeros((1, DIM), np.float32)])
+    save(place, "frames.npy", frames)
+    _, report = run(place)
+    assert report.added == 1
+    (record,) = place.records()
+    assert alike(record.vectors["other"], frames.mean(axis=0)) and not record.segments
+    save(place, "frames.npy", frames[:2])
+    _, report = run(place, window=0.5)
+    (record,) = place.records()
+    assert [segment.span.end for segment in record.segments] == [0.5, 1.0]
+    # Of a space that an encoder of ours fills, nobody knows whether such a mean lies in it.
+    save(place, "frames.npy", frames)
+    _, report = run(place, space="clamp3")
+    assert reasons(report) == {"frames.npy": "INVALID_VECTOR"}
+
+
 def test_vectors_alone_are_tracks_known_by_their_names(place: Place) -> None:
     save(place, "Blue Moon.npy", vector(1))
     save(place, "Jazz/So What.npy", vector(2))

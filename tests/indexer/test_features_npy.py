@@ -113,7 +113,7 @@ def test_a_header_may_promise_what_it_likes(folder: Path, shape: tuple[int, ...]
         (np.ones(4, dtype=np.complex64), "FEATURES_UNREADABLE"),
         (np.zeros((1, 2), dtype=[("a", "<f4"), ("b", "<f4")]), "FEATURES_UNREADABLE"),
         (np.float32(1.0), "FEATURES_UNREADABLE"),
-        (np.ones((2, 4), np.float32), "FEATURES_UNREADABLE"),
+        (np.zeros((2, 4), np.float32), "INVALID_VECTOR"),
         (np.ones((2, 3, 4), np.float32), "FEATURES_UNREADABLE"),
         (np.ones((1, 0), np.float32), "FEATURES_UNREADABLE"),
         (np.ones((1, 65_537), np.float16), "FEATURES_UNREADABLE"),
