@@ -16,7 +16,7 @@ from indexer.learning.networks import MlpNetwork, collate
 from indexer.learning.prepared import Prepared
 from retrieval.core.video import VIDEO_DIMS
 from retrieval.encoders.perceptual_dims import DIMS
-from retrieval.video.model_inputs import ClipInputs
+from retrieval.video.model_inputs import without_seconds
 from retrieval.video.model_networks import MOOD
 
 
@@ -49,10 +49,7 @@ class Mlp:
     def __init__(self, data: Prepared, rows: NDArray[np.int64], recipe: MlpRecipe) -> None:
         """Take pairs (clip, track), all of them, and how to learn from some."""
         self._data, self._rows, self._recipe = data, rows, recipe
-        bare = [
-            ClipInputs(one.dims, one.known, one.frames[:0], one.series[:0]) for one in data.clips
-        ]
-        self._clips = bare
+        self._clips = [without_seconds(one) for one in data.clips]
 
     def train(
         self,

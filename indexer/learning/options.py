@@ -12,6 +12,7 @@ import torch
 from indexer.learning.fitting import Session
 from indexer.learning.resuming import Resume
 from indexer.learning.temporal import TemporalRecipe
+from indexer.learning.tuning import load_optuna
 from indexer.learning.watching import Watch
 from retrieval.core.errors import InvalidInputError
 from retrieval.encoders.checkpoints import write_safetensors
@@ -80,6 +81,23 @@ class TrainingReport:
         }
 
 
+def check_options(out: Path, options: TrainingOptions) -> None:
+    """Find out what is wrong before clips are measured for hours.
+
+    Raises:
+        InvalidInputError: A model is there already, or its folder is not.
+        PreconditionError: MODEL_MISSING if there is no such device, UNIMPLEMENTED if Optuna is
+            wanted and not installed.
+    """
+    if out.exists() and not options.overwrite:
+        raise InvalidInputError(f"{out}: there is a file already; --overwrite replaces it")
+    if not out.parent.is_dir():
+        raise InvalidInputError(f"{out}: cannot be written: there is no folder {out.parent}")
+    choose_device(options.device)
+    if options.trials:
+        load_optuna()
+
+
 def begin(
     out: Path,
     digest: str,
@@ -91,11 +109,8 @@ def begin(
     """Open a session, or go on with one of the same data and options.
 
     Raises:
-        InvalidInputError: A model is there already, or none can be written.
-        PreconditionError: MODEL_MISSING if there is no such device.
+        InvalidInputError: None can be written.
     """
-    if out.exists() and not options.overwrite:
-        raise InvalidInputError(f"{out}: there is a file already; --overwrite replaces it")
     device = choose_device(options.device)
     # On another device the same seed gives another model.
     resume = Resume(out.with_name(out.name + RESUME), repr((digest, options, device.type)))

@@ -17,7 +17,13 @@ from indexer.learning.fitting import Session, State
 from indexer.learning.measures import Pool, Values, aim, as_json, fused, gain, pool_of, quality
 from indexer.learning.mlp import Mlp, MlpRecipe
 from indexer.learning.music import MusicSource
-from indexer.learning.options import TrainingOptions, TrainingReport, begin, write_model
+from indexer.learning.options import (
+    TrainingOptions,
+    TrainingReport,
+    begin,
+    check_options,
+    write_model,
+)
 from indexer.learning.prepared import Prepared, prepare_pairs
 from indexer.learning.splits import Split, split
 from indexer.learning.tables import Pairs, read_pairs
@@ -79,6 +85,7 @@ def train_recommender(
         CancelledError: The run was stopped; the same call goes on with it.
     """
     stop = stop or threading.Event()
+    check_options(out, options)
     with stopping_on_signals(stop):
         with ClipReader(table, watch=watch, stop=stop) as reader:
             pairs = read_pairs(
@@ -163,6 +170,9 @@ def _finish(
         task, _ = temporal.train("temporal model, again", some, session, epochs=epochs)
         channels = _with_fusion(temporal.scores(task, pool))
         tested |= {f"temporal, {name}": scores for name, scores in channels.items()}
+        # What it is worth where a caller sends eleven numbers and no clip.
+        bare = _with_fusion(temporal.scores(task, pool, bare=True))
+        tested["temporal, dimensions alone"] = bare[chosen.channel]
         weights = task.weights().detach().cpu().double().numpy()
         state = {name: value.detach().cpu() for name, value in task.network.state_dict().items()}
         shape = temporal.shape

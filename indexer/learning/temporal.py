@@ -19,7 +19,7 @@ from indexer.learning.prepared import Prepared
 from retrieval.core.video import SERIES, VIDEO_DIMS
 from retrieval.encoders.perceptual_dims import DIMS
 from retrieval.video.model_card import ProjectionSpace, Shape
-from retrieval.video.model_inputs import ClipInputs
+from retrieval.video.model_inputs import ClipInputs, without_seconds
 
 # How often training shows a clip by its dimensions alone, without them, and without frames.
 _BARE, _WITHOUT_DIMS, _WITHOUT_FRAMES = 0.15, 0.15, 0.1
@@ -161,9 +161,16 @@ class Temporal:
         )
         return Task(network, len(DIMS))
 
-    def scores(self, task: Task, pool: Pool) -> Mapping[str, Values]:
-        """How close each clip of a pool is to each of its tracks, by channel."""
+    def scores(self, task: Task, pool: Pool, *, bare: bool = False) -> Mapping[str, Values]:
+        """How close each clip of a pool is to each of its tracks, by channel.
+
+        Args:
+            task: A trained one.
+            pool: What to score.
+            bare: Show no clip, but its dimensions alone.
+        """
         clips = [self._data.clips[place] for place in pool.clips]
+        clips = [without_seconds(clip) for clip in clips] if bare else clips
         mean, projection = predict(task.network, clips)
         with torch.inference_mode():
             weights = task.weights().cpu().numpy()
@@ -193,7 +200,7 @@ def dropped(clip: ClipInputs, chance: np.random.Generator) -> ClipInputs:
     drawn = chance.random()
     timed = bool(len(clip.frames) or len(clip.series))
     if drawn < _BARE and clip.known.any():
-        return replace(clip, frames=clip.frames[:0], series=clip.series[:0])
+        return without_seconds(clip)
     keep = (chance.random(clip.known.shape) >= _ONE_DIM).astype(np.float32)
     if _BARE <= drawn < _BARE + _WITHOUT_DIMS and timed:
         keep[:] = 0.0

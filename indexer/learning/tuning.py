@@ -16,15 +16,11 @@ Attempt = Callable[[str, MlpRecipe], tuple[float, int]]
 _STAGE = "tuning"
 
 
-def tune(attempt: Attempt, trials: int, session: Session) -> tuple[MlpRecipe, int]:
-    """The best of some recipes, and how many epochs it wants.
-
-    The first is the recipe that is used without a search. Each trial draws from a generator of its
-    own, so that an interrupted search goes on as if it had never stopped.
+def load_optuna() -> Any:
+    """Import Optuna.
 
     Raises:
-        PreconditionError: UNIMPLEMENTED if Optuna is not installed.
-        CancelledError: The run was stopped.
+        PreconditionError: UNIMPLEMENTED if it is not installed.
     """
     try:
         import optuna
@@ -35,6 +31,20 @@ def tune(attempt: Attempt, trials: int, session: Session) -> tuple[MlpRecipe, in
             reason="UNIMPLEMENTED",
             metadata={"extra": "train-video"},
         ) from error
+    return optuna
+
+
+def tune(attempt: Attempt, trials: int, session: Session) -> tuple[MlpRecipe, int]:
+    """The best of some recipes, and how many epochs it wants.
+
+    The first is the recipe that is used without a search. Each trial draws from a generator of its
+    own, so that an interrupted search goes on as if it had never stopped.
+
+    Raises:
+        PreconditionError: UNIMPLEMENTED if Optuna is not installed.
+        CancelledError: The run was stopped.
+    """
+    optuna = load_optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     done: list[dict[str, Any]] = list(session.resume.get(_STAGE) or [])
     study = optuna.create_study(direction="maximize")

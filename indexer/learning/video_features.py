@@ -15,7 +15,13 @@ from indexer.learning.fitting import Session, fit
 from indexer.learning.losses import likelihood
 from indexer.learning.measures import r_squared
 from indexer.learning.networks import TemporalNetwork, collate
-from indexer.learning.options import TrainingOptions, TrainingReport, begin, write_model
+from indexer.learning.options import (
+    TrainingOptions,
+    TrainingReport,
+    begin,
+    check_options,
+    write_model,
+)
 from indexer.learning.prepared import PreparedClips, prepare_clips, scaling
 from indexer.learning.ridge import choose_penalties, fit_ridge
 from indexer.learning.splits import Split, split
@@ -59,6 +65,7 @@ def train_video_features(
         CancelledError: The run was stopped; the same call goes on with it.
     """
     stop = stop or threading.Event()
+    check_options(out, options)
     with stopping_on_signals(stop):
         with ClipReader(table, watch=watch, stop=stop) as reader:
             clips = read_clips(table, reader)

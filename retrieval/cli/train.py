@@ -237,7 +237,7 @@ def video_features(
     """
     from retrieval.cli.training import show_features
 
-    options = _options(state, more, output_set=video_set, model=model)
+    options = _options(state, more, output_set=video_set, model=model, trials=0)
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.video_features import train_video_features
 

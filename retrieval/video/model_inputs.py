@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,11 @@ def standardise(
     """(values - mean) / std as float32, bounded to 10 deviations: no outlier takes over."""
     scaled = (np.asarray(values, np.float64) - np.asarray(mean)) / np.asarray(std)
     return np.asarray(np.clip(scaled, -10.0, 10.0), dtype=np.float32)
+
+
+def without_seconds(inputs: ClipInputs) -> ClipInputs:
+    """A clip by its dimensions alone."""
+    return replace(inputs, frames=inputs.frames[:0], series=inputs.series[:0])
 
 
 def positions(seconds: int, width: int) -> Array:

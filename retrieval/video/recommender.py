@@ -9,7 +9,7 @@ import numpy as np
 from retrieval.core.errors import PreconditionError
 from retrieval.core.video import VIDEO_DIMS, Prediction, VideoFeatures
 from retrieval.video.model_file import TrainedModel, read_model
-from retrieval.video.model_inputs import ClipInputs, read_inputs
+from retrieval.video.model_inputs import ClipInputs, read_inputs, without_seconds
 from retrieval.video.model_networks import MOOD, load_network
 
 
@@ -45,7 +45,7 @@ class TrainedRecommender:
         inputs = read_inputs(features, card, self._model.tensors)
         if card.kind == "mlp":
             # It looks at nothing else.
-            inputs = ClipInputs(inputs.dims, inputs.known, inputs.frames[:0], inputs.series[:0])
+            inputs = without_seconds(inputs)
         if inputs.empty:
             raise PreconditionError(
                 f"recommender {self._model.name!r}: nothing it looks at is known of this clip "

@@ -70,6 +70,8 @@ def test_seconds_tell_more_than_eleven_numbers(trained: tuple[Path, TrainingRepo
     for name in ("mean vector", "popularity"):
         assert figure(report, "mlp", "recall@10") > 1.3 * figure(report, name, "recall@10")
         assert figure(report, "mlp", "median_rank") < 0.8 * figure(report, name, "median_rank")
+    bare = figure(report, "temporal, dimensions alone", "median_rank")
+    assert bare < 0.8 * figure(report, "mean vector", "median_rank")
     measured = report.card.metrics["test"][best][THERE]
     assert measured["recall@3"]["chance"] == pytest.approx(3 / measured["pool"])
     assert measured["recall@3"]["low"] < measured["recall@3"]["value"]

@@ -25,6 +25,7 @@ from retrieval.video.recommender import load_recommender  # noqa: E402
 
 OPTIONS = TrainingOptions(
     output_set="acme-1",
+    trials=0,
     temporal=TemporalRecipe(width=16, layers=1, epochs=30, batch=32, rate=3e-3),
 )
 
