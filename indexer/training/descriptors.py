@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from indexer.training.songs import Rendered, Truth, drumming, fitting
-from retrieval.audio.sound import Sound as Audio
+from indexer.training.songs import Truth, drumming, fitting, heard
 from retrieval.describe import fitted, key, tempo
 from retrieval.describe.chroma import chroma
-from retrieval.describe.harmony import (
+from retrieval.describe.evidence import (
     BEAT,
     BETWEEN,
     DOWNBEAT,
@@ -34,10 +33,10 @@ from retrieval.describe.harmony import (
     halved,
     silence_features,
 )
-from retrieval.describe.intake import hear
+from retrieval.describe.levels import judged
 from retrieval.describe.onsets import FRAME_RATE, onsets
 from retrieval.describe.protocol import Sound
-from retrieval.describe.pulse import OFFSETS, emphasised
+from retrieval.describe.taps import OFFSETS, emphasised
 
 _PHASES = 48
 """Places of a beat that might be the beat itself."""
@@ -56,20 +55,14 @@ class Example:
     truth: Truth
 
 
-def heard(song: Rendered) -> Sound:
-    """A rendered song as the descriptors hear it."""
-    return hear(Audio(song.sound[:, None], song.rate, "wav", f"song {song.song.seed}"))
-
-
 def fit(examples: list[Example], drums: list[Sound]) -> None:
     """Fit all tables and write them."""
     tables: Tables = {}
-    for step in (_tempo, _beats, _accents, _chords, _keys):
+    for step in (_tempo, _beats, _accents, _chords, _levels, _keys):
         tables |= step(examples, drums)
-        save_file(tables, fitted.FILE)
         # What follows hears with what was just fitted.
-        fitted.fitted.cache_clear()
-        fitted._tables.cache_clear()
+        fitted.use(tables)
+    save_file(tables, fitted.FILE)
 
 
 def _tempo(examples: list[Example], _: list[Sound]) -> Tables:
@@ -167,6 +160,31 @@ def _chords(examples: list[Example], drums: list[Sound]) -> Tables:
     return {"chords": weights, "chord_modes": modes, "no_chord": none}
 
 
+def _levels(examples: list[Example], _: list[Sound]) -> Tables:
+    """Weights by which the tempo stands out of the likely ones."""
+    inputs, classes = [], []
+    for one in examples:
+        likely = tempo.candidates(one.sound) if one.truth.bpm else []
+        wrong = [abs(bpm / one.truth.bpm - 1.0) for bpm, _ in likely] if one.truth.bpm else []
+        if wrong and min(wrong) < 0.04:
+            inputs.append([judged(one.sound, *candidate)[0] for candidate in likely])
+            classes.append(int(np.argmin(wrong)))
+    scale = np.concatenate(inputs).std(axis=0) + 1e-6
+    most = max(map(len, inputs))
+    # Those that are missing can't win.
+    rows, missing = np.zeros((len(inputs), most, len(scale))), np.zeros((len(inputs), most))
+    for place, features in enumerate(inputs):
+        rows[place, : len(features)] = features / scale
+        missing[place, len(features) :] = -1e9
+    scaled, none, wanted = _tensor(rows), _tensor(missing), torch.tensor(classes)
+
+    def loss(weights: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(scaled @ weights + none, wanted)
+
+    (weights,) = _least(loss, 3e-3, (len(scale),))
+    return {"levels": (weights / scale).astype(np.float32)}
+
+
 def _keys(examples: list[Example], _: list[Sound]) -> Tables:
     known = [one for one in examples if one.truth.key is not None]
     inputs = np.array([key.features(one.sound) for one in known])
@@ -181,7 +199,7 @@ def _keys(examples: list[Example], _: list[Sound]) -> Tables:
         scores = (rows @ weights + modes).transpose(1, 2).reshape(-1, 24)
         return torch.nn.functional.cross_entropy(scores, classes)
 
-    weights, modes = _least(loss, 1e-3, (rows.shape[2], 2), (2,))
+    weights, modes = _least(loss, 3e-3, (rows.shape[2], 2), (2,))
     return {"keys": weights, "key_modes": modes}
 
 

@@ -21,6 +21,9 @@ from indexer.synth.score import Note, Part, Score
 from indexer.training import harmony
 from indexer.training.compose import Song, Voice, compose
 from indexer.training.palette import TIMBRES
+from retrieval.audio import Sound as Audio
+from retrieval.describe.intake import hear
+from retrieval.describe.protocol import Sound
 
 RATE = 22_050
 """Hz that own songs are rendered at; the soundfonts play at 44,100 Hz."""
@@ -152,6 +155,11 @@ def fluid(fonts: tuple[str, ...], songs: Iterator[Song]) -> Iterator[Rendered]:
     for song in songs:
         yield Rendered(song, band.play(song), rendering.RATE, truth_of(song))
     band.close()
+
+
+def heard(song: Rendered) -> Sound:
+    """A rendered song as descriptors hear it."""
+    return hear(Audio(song.sound[:, None], song.rate, "wav", f"song {song.song.seed}"))
 
 
 _FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.keys import TONICS, Key
 
+PROGRESSIONS = "progressions"
+"""The payload field that carries the tokens."""
 LONGEST = 4
 """Chords of a token at most; longer progressions are several tokens that overlap."""
 KEPT = {2: 48, 3: 80, 4: 128}

@@ -12,7 +12,8 @@ from retrieval.core.keys import Key
 from retrieval.core.payload import Field, FieldType, PayloadValue
 from retrieval.core.progressions import Chord, collapsed, progression_tokens
 from retrieval.core.series import Series
-from retrieval.describe.harmony import NO_CHORD, Harmony, chord_shares, harmony
+from retrieval.describe.evidence import NO_CHORD
+from retrieval.describe.harmony import Harmony, chord_shares, harmony
 from retrieval.describe.key import key
 from retrieval.describe.protocol import Findings, SeriesField, Sound
 

@@ -7,6 +7,7 @@ for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,13 +17,21 @@ from safetensors.numpy import load_file
 
 FILE = Path(__file__).with_name("fitted.safetensors")
 
+Tables = Mapping[str, NDArray[np.float32]]
 
-@cache
+_used: list[Tables] = []
+
+
 def fitted(name: str) -> NDArray[np.float32]:
     """A table by name; nobody changes it."""
-    return np.asarray(_tables()[name], dtype=np.float32)
+    return (_used[-1] if _used else _shipped())[name]
+
+
+def use(tables: Tables) -> None:
+    """Take these tables instead of those of the file, in this process."""
+    _used[:] = [tables]
 
 
 @cache
-def _tables() -> dict[str, NDArray[np.float32]]:
+def _shipped() -> Tables:
     return dict(load_file(FILE))

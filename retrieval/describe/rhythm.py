@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from retrieval.core.payload import Field, FieldType, PayloadValue
 from retrieval.core.series import Series
 from retrieval.describe.harmony import harmony
+from retrieval.describe.levels import pulse
 from retrieval.describe.protocol import Findings, SeriesField, Sound
-from retrieval.describe.pulse import pulse
-from retrieval.describe.tempo import tempo
 
 Times = NDArray[np.float64]
 
@@ -47,11 +46,11 @@ class Rhythm:
 
     def describe(self, sound: Sound) -> Findings:
         """Nothing of sound without onsets, or below eight seconds."""
-        found = sound.share(tempo)
+        found = sound.share(pulse)
         if found is None:
             return Findings({})
         scalars: dict[str, PayloadValue] = {
-            "bpm_measured": round(steady_bpm(sound.share(pulse), found.bpm), 1),
+            "bpm_measured": round(steady_bpm(found.taps, found.bpm), 1),
             "bpm_alt": round(found.alternative, 1),
             "bpm_confidence": round(found.confidence, 3),
         }
@@ -74,11 +73,11 @@ class Rhythm:
 
 def beats(sound: Sound) -> Moments:
     """The beats of a sound, on that side of the taps where chords change."""
-    found, taps = sound.share(harmony), sound.share(pulse)
-    if found.meter is None:
+    found, tapped = sound.share(harmony), sound.share(pulse)
+    if tapped is None:
         return Moments(np.empty(0), np.empty(0))
     starts = found.edges[:-1]
-    heard = (starts > taps[0] - 1e-6) & (starts < taps[-1] + 1e-6)
+    heard = (starts > tapped.taps[0] - 1e-6) & (starts < tapped.taps[-1] + 1e-6)
     down = starts[heard & (found.places == 0)] if found.lead > _SURE else np.empty(0)
     return Moments(starts[heard & (found.places % 2 == 0)], down)
 

@@ -1,14 +1,13 @@
-"""Tempo: how fast most people would tap to a track.
+"""Tempi that a track may have, and how likely each is by the rhythm alone.
 
 Candidates on a fine grid are scored by the autocorrelation of the onset strengths at simple
 multiples of their period (an enhanced comb as in Klapuri, Eronen and Astola, "Analysis of the meter
 of acoustic musical signals", IEEE TASLP 14(1), 2006) and by a prior in log tempo; weights of both
-are fitted, so that the soft maximum over the grid is the probability of being right.
+are fitted, so that the soft maximum over the grid is the probability of being right. Which of the
+likely ones it is, ``retrieval.describe.levels`` tells, by what comes of each.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,9 @@ SHORTEST = 8.0
 """Seconds of sound that have a tempo."""
 
 _MULTIPLES = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4, 6, 8)
+_LEVELS = (1.0, 2.0, 1 / 2, 3 / 2, 2 / 3, 3.0, 1 / 3)
+"""Tempi that may be heard instead of one."""
+_SLOWEST, _FASTEST = 35.0, 260.0
 _WINDOW = 16.0
 """Seconds within which the tempo holds; the next begins half of it later."""
 _FAINTEST = 0.02
@@ -32,40 +34,28 @@ _FAINTEST = 0.02
 _TINY = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """A tempo and the next likely one, usually its half or double.
+def candidates(sound: Sound) -> list[tuple[float, float]]:
+    """Tempi that a sound may have, with the natural logarithms of their chances, at most 17.
 
-    Attributes:
-        bpm: Beats per minute, 30..300.
-        alternative: Beats per minute.
-        confidence: Probability that ``bpm`` is within 4 % of what is notated, 0..1.
+    The likeliest of the grid and its simple multiples, the same of the second one, and two more;
+    none below ``SHORTEST`` seconds, or where nothing begins.
     """
-
-    bpm: float
-    alternative: float
-    confidence: float
-
-
-def tempo(sound: Sound) -> Tempo | None:
-    """The tempo of a sound; None below ``SHORTEST`` seconds, or where nothing begins."""
     if sound.seconds < SHORTEST:
-        return None
+        return []
     strengths = sound.share(onsets)
     if not np.any(strengths[:STRUCK] > _FAINTEST):
-        return None
+        return []
     scores = features(strengths) @ fitted("tempo")
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()
-    best = int(chances.argmax())
-    octaves = np.abs(np.log2(GRID / GRID[best]))
-    others = np.where(octaves > np.log2(1.08), chances, 0.0)
-    near = octaves < np.log2(1.04)
-    return Tempo(
-        bpm=float(2.0 ** np.average(np.log2(GRID[near]), weights=chances[near])),
-        alternative=float(GRID[others.argmax()]),
-        confidence=float(chances[near].sum()),
-    )
+    peaks = _peaks(chances, 4)
+    wanted = [peak * level for peak in peaks[:2] for level in _LEVELS] + peaks[2:]
+    found: list[float] = []
+    for bpm in wanted:
+        new = all(abs(np.log2(bpm / other)) > 0.05 for other in found)
+        if _SLOWEST < bpm < _FASTEST and new:
+            found.append(bpm)
+    return [(bpm, float(np.log(chances[_near(bpm)].sum() + 1e-6))) for bpm in found]
 
 
 def features(strengths: Array) -> Array:
@@ -114,3 +104,19 @@ def _autocorrelation(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     lags = np.arange(size)
     total *= size / np.maximum(size - lags, size // 4)
     return np.asarray(total / (total[:, :1] + _TINY))
+
+
+def _peaks(chances: Array, count: int) -> list[float]:
+    """The likeliest tempi that are 4 % apart at least, the first one first."""
+    left, found = chances.copy(), []
+    for _ in range(count):
+        around = _near(float(GRID[left.argmax()]))
+        weights = chances[around] + 1e-12
+        bpm = float(2.0 ** np.average(np.log2(GRID[around]), weights=weights))
+        found.append(bpm)
+        left[np.abs(np.log2(GRID / bpm)) < np.log2(1.06)] = 0.0
+    return found
+
+
+def _near(bpm: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(np.log2(GRID / bpm)) < np.log2(1.04))

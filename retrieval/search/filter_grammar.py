@@ -13,6 +13,7 @@ r"""The language of ``--filter``: one line of text into a ``Filter``.
 ``bpm in 118..124``          between the bounds, both included
 ``genre in ("rock", "pop")`` any of these values; ``not in (…)`` none of them, or absent
 ``title ~ "blue moon"``      every one of these words, in any case and order
+``progressions ~ "I V vi"``  these chords follow one another, in any key
 ``exists composer``          the field has a value
 ``track in ("id", "id")``    these tracks; ``=``, ``!=`` and ``not in`` work too
 ``and``, ``or``, ``not``     ``not`` binds tightest, then ``and``, then ``or``; parentheses group
@@ -33,6 +34,7 @@ from typing import Any as Untyped
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
+from retrieval.core.errors import InvalidInputError
 from retrieval.core.filters import (
     MAX_DEPTH,
     MAX_NODES,
@@ -50,6 +52,7 @@ from retrieval.core.filters import (
     walk,
 )
 from retrieval.core.payload import Scalar
+from retrieval.core.progressions import PROGRESSIONS, parse_progression, wanted_tokens
 from retrieval.search.filter_problems import bad_filter, expectation, position_of, problem_at
 
 MAX_LENGTH = 65_536
@@ -203,6 +206,8 @@ class _ToFilter(Transformer[Token, Filter]):
         return NoneOf(field, values)
 
     def matches(self, field: str, text: Token) -> Filter:
+        if field == PROGRESSIONS:
+            return _progression(text)
         return TextMatch(field, _text(text))
 
     def exists(self, field: str) -> Filter:
@@ -219,6 +224,16 @@ class _ToFilter(Transformer[Token, Filter]):
 
     def outside_tracks(self, _track: Token, ids: tuple[str, ...]) -> Filter:
         return Not(TrackIds(ids))
+
+
+def _progression(text: Token) -> Filter:
+    """Every token of a progression: what is written in numerals or in chords is none itself."""
+    try:
+        chords = parse_progression(_text(text))
+    except InvalidInputError as error:
+        raise _BadTokenError(text, str(error)) from None
+    tokens = tuple(Equals(PROGRESSIONS, token) for token in wanted_tokens(chords))
+    return tokens[0] if len(tokens) == 1 else All(tokens)
 
 
 def _scalar(token: Token) -> Scalar:

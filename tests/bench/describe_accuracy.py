@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.training.descriptors import heard
-from indexer.training.songs import SETS, Truth
+from indexer.training.songs import SETS, Truth, heard
 from retrieval.describe.harmony import harmony
 from retrieval.describe.key import key
+from retrieval.describe.levels import pulse
 from retrieval.describe.protocol import Sound
-from retrieval.describe.pulse import pulse
 from retrieval.describe.rhythm import beats, steady_bpm
-from retrieval.describe.tempo import tempo
 from tests.bench.measure import Table
 
 SONGS = 100
@@ -92,8 +90,8 @@ def accuracy(songs: Iterable[tuple[Sound, Truth]]) -> Accuracy | None:
             right = found and found.key.tonic + 12 * found.key.minor == truth.key
             keys.append((found.confidence if found else 0.0, bool(right)))
         if truth.bpm is not None:
-            told = sound.share(tempo)
-            bpm = steady_bpm(sound.share(pulse), told.bpm) if told else 1.0
+            told = sound.share(pulse)
+            bpm = steady_bpm(told.taps, told.bpm) if told else 1.0
             tempi.append((near(bpm, truth.bpm), any(near(bpm, truth.bpm * r) for r in _OCTAVES)))
         if len(truth.beats):
             moments = sound.share(beats)

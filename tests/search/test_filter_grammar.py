@@ -192,5 +192,17 @@ def test_limits(text, says):
     assert caught.value.reason == "INVALID_FILTER"
 
 
+def test_progressions_are_written_as_musicians_do():
+    four = Equals("progressions", "M7M2m8M")
+    for text in ("I–V–vi–IV", "C G Am F", "Eb Bb Cm Ab"):
+        assert parse(f'progressions ~ "{text}"') == four
+    assert parse('not progressions ~ "I V I IV I"') == Not(
+        All((Equals("progressions", "M7M5M5M"), Equals("progressions", "M5M5M7M")))
+    )
+    assert parse('progressions = "M7M2m8M"') == four
+    with pytest.raises(InvalidInputError, match=r"has 'H'.*column 16"):
+        parse('progressions ~ "I H"')
+
+
 def test_parentheses_alone_are_no_depth():
     assert parse("(" * 3_000 + "a = 1" + ")" * 3_000) == Equals("a", 1)

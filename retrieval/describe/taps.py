@@ -1,4 +1,4 @@
-"""Beats: when one would tap.
+"""Taps: when one would tap to a tempo.
 
 The tempo's period is laid through the onset strengths by dynamic programming (D. Ellis, "Beat
 tracking by dynamic programming", Journal of New Music Research 36(1), 2007). How much a moment is
@@ -10,10 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.describe.fitted import fitted
 from retrieval.describe.onsets import FRAME_RATE, STRUCK, onsets
 from retrieval.describe.protocol import Sound
-from retrieval.describe.tempo import tempo
 
 Rows = NDArray[np.float64]
 
@@ -26,20 +24,6 @@ _BLUR = 0.02
 _AROUND = 4.0
 """Seconds within which onsets are measured against each other."""
 _TINY = 1e-6
-
-
-def pulse(sound: Sound) -> Rows:
-    """Seconds of the taps, ascending; empty without a tempo.
-
-    They may lie off the beat by half of it: ``retrieval.describe.harmony`` tells on which of the
-    two the chords change.
-    """
-    found = sound.share(tempo)
-    if found is None:
-        return np.empty(0)
-    period = 60.0 * FRAME_RATE / found.bpm
-    strength = likeness(sound.share(emphasised), period, fitted("beats"))
-    return _track(strength, period) / FRAME_RATE
 
 
 def emphasised(sound: Sound) -> Rows:
@@ -75,8 +59,13 @@ def likeness(rows: Rows, period: float, weights: NDArray[np.float32]) -> Rows:
     return np.asarray(found)
 
 
-def _track(strength: Rows, period: float) -> Rows:
-    """Frames of the path with the most strength and the steadiest intervals."""
+def tracked(strength: Rows, period: float) -> Rows:
+    """Frames of the path with the most strength and the steadiest intervals, at least one.
+
+    Args:
+        strength: ``likeness``, shape (frames,).
+        period: Frames of a beat.
+    """
     shortest, longest = max(1, round(period / 2)), round(period * 2)
     lags = np.arange(longest, shortest - 1, -1)
     cost = _TIGHTNESS * np.log(lags / period) ** 2

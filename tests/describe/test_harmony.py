@@ -1,0 +1,103 @@
+"""Key, chords and progressions of sounds that are known."""
+
+import numpy as np
+import pytest
+
+from retrieval.core.progressions import parse_progression, wanted_tokens
+from retrieval.core.series import Series
+from retrieval.describe.chords import CHORD_NAMES
+from retrieval.describe.protocol import Findings
+from retrieval.describe.registry import load
+from tests.describe.pieces import RATE, drumming, piece
+from tests.describe.sounds import heard
+from tests.signals import Samples, noise, tone
+
+
+def told(name: str, samples: Samples, rate: int = RATE) -> Findings:
+    return load(name).describe(heard(samples, rate))
+
+
+def series(found: Findings) -> dict[str, Series]:
+    return {one.name: one for one in found.series}
+
+
+@pytest.mark.parametrize(
+    ("progression", "up", "key", "degrees"),
+    [
+        ("C G Am F", 0, "C major", "I V vi IV"),
+        ("C G Am F", 6, "F# major", "I V vi IV"),
+        ("Am Dm E Am", 0, "A minor", "i iv V"),
+        ("Am F Dm E", 5, "D minor", "i bVI iv V"),
+    ],
+)
+def test_the_key_and_its_degrees(progression: str, up: int, key: str, degrees: str) -> None:
+    samples = piece(progression, up=up)
+    found = told("key", samples).scalars
+    assert found["key_measured"] == key
+    assert 0.5 < found["key_confidence"] <= 1.0  # type: ignore[operator]
+    assert found["tuning_cents"] == pytest.approx(0.0, abs=5.0)
+    assert set(told("chords", samples).scalars["degrees"]) == set(degrees.split())  # type: ignore[arg-type]
+
+
+def test_chords_by_span_beat_and_second() -> None:
+    found = told("chords", piece("C G Am F", tempo=120.0, drums=False))
+    # A bar lasts two seconds.
+    truth = [0, 0, 7, 7, 21, 21, 5, 5] * 3
+    named = series(found)
+    seconds = named["chords_by_second"]
+    assert seconds.rate == 1.0 and seconds.labels == CHORD_NAMES
+    assert np.mean(seconds.values[:24] == truth) > 0.9
+    beats = named["chords_by_beat"]
+    at = np.minimum(beats.starts.astype(int), 23)
+    assert np.mean(beats.values[beats.starts < 24] == np.array(truth)[at][beats.starts < 24]) > 0.9
+    spans = named["chords"]
+    assert spans.ends is not None and np.all(spans.ends > spans.starts)
+    assert np.array_equal(spans.ends[:-1], spans.starts[1:])
+    shares = named["chord_histogram"].values[0]
+    assert shares.shape == (25,) and shares.sum() == pytest.approx(1.0)
+    assert found.scalars["chords"][:1] and set(found.scalars["chords"][:4]) == {  # type: ignore[index]
+        *("C", "G", "Am", "F")
+    }
+
+
+@pytest.mark.parametrize("up", [0, 3, 8])
+def test_a_progression_is_found_by_its_tokens_in_any_key(up: int) -> None:
+    tokens = told("chords", piece("C G Am F", up=up)).scalars["progressions"]
+    (wanted,) = wanted_tokens(parse_progression("I–V–vi–IV"))
+    (other,) = wanted_tokens(parse_progression("I–vi–ii–V"))
+    assert wanted in tokens and other not in tokens  # type: ignore[operator]
+
+
+def test_tuning_is_found_and_does_not_move_the_key() -> None:
+    samples = piece("C F G C")
+    sharp = np.interp(
+        np.arange(0, len(samples), 2 ** (30 / 1200)), np.arange(len(samples)), samples
+    )
+    found = told("key", sharp.astype(np.float32)).scalars
+    assert found["tuning_cents"] == pytest.approx(30.0, abs=5.0)
+    assert found["key_measured"] == "C major"
+
+
+@pytest.mark.parametrize("what", ["silence", "noise", "drums", "short"])
+def test_what_has_no_harmony_has_no_key_and_no_chords(what: str) -> None:
+    samples = {
+        "silence": np.zeros(20 * RATE, dtype=np.float32),
+        "noise": noise(20.0, RATE),
+        "drums": drumming(16.0, 110.0),
+        "short": piece("C G Am F", bars=3),
+    }[what]
+    assert not told("key", samples).scalars
+    found = told("chords", samples)
+    assert not found.scalars
+    assert all(np.all(one.values == 24) for name, one in series(found).items() if "by" in name)
+
+
+def test_one_note_is_no_sure_key() -> None:
+    found = told("key", tone(57, 20.0, RATE)).scalars
+    assert found.get("key_confidence", 0.0) < 0.8  # type: ignore[operator]
+
+
+def test_harmony_is_free_of_level() -> None:
+    samples = piece("Am F Dm E", drums=False)
+    loud, soft = (told("chords", level * samples).scalars for level in (0.9, 0.01))
+    assert loud == soft
