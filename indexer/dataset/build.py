@@ -16,6 +16,7 @@ from indexer.dataset.given import Given
 from indexer.dataset.graph import Graph, Item, digest_of, output_path, remove
 from indexer.dataset.report import DatasetReport
 from indexer.dataset.steps import NAMES, make_steps
+from indexer.dataset.steps.meta import begin_vocabulary
 from indexer.features_names import source_names
 from indexer.features_npy import replace_file
 from indexer.manifest import RunLock
@@ -131,6 +132,7 @@ def _begin(root: Path) -> None:
             reason="TARGET_NOT_EMPTY",
         )
     (root / memory.FOLDER).mkdir(exist_ok=True)
+    begin_vocabulary(root)
 
 
 def _items(

@@ -74,7 +74,11 @@ def command(
       segue extract ~/Music --models madmom --weights madmom=~/madmom/bin/python --output ~/features
       segue extract ~/Music --models btc --weights btc=btc_model.pt --output ~/features
 
-    Frames of an extractor can join a library: segue index --features ~/features/embeddings/mert.
+    The mean of each file of frames can join a library as a space of its own, and so can labels:
+
+    \b
+      segue index ~/Music --features ~/features/embeddings/mert --space mert
+      segue index ~/Music --labels ~/features/chords/btc
 
     The global options may stand here too; see segue --help.
     """

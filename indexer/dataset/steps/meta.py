@@ -58,11 +58,19 @@ class Meta:
         work.target.write_bytes(buffer.getvalue())
 
     def _ids(self, names: list[str]) -> dict[str, int]:
-        known = vocabulary.read(self._vocabulary) if self._vocabulary.exists() else {}
-        grown = vocabulary.extend(known, names if known else (*chord_names(), *names))
+        begin_vocabulary(self._vocabulary.parent)
+        known = vocabulary.read(self._vocabulary)
+        grown = vocabulary.extend(known, names)
         if grown != known:
             replace_file(self._vocabulary, vocabulary.to_text(grown).encode())
         return vocabulary.by_chord(grown)
+
+
+def begin_vocabulary(root: Path) -> None:
+    """Give a dataset the ids of all 157 chords, if it has none."""
+    if not (root / VOCABULARY).exists():
+        ids = vocabulary.extend({}, chord_names())
+        replace_file(root / VOCABULARY, vocabulary.to_text(ids).encode())
 
 
 def _arrays(step: str, path: Path) -> dict[str, NDArray[Any]]:
