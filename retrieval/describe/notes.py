@@ -35,6 +35,8 @@ _LOWEST = 21
 """MIDI number of the first of its 88 pitches."""
 _ONSET, _SOUNDING = 0.5, 0.3
 """What the model's two activations reach where a note begins, and while it sounds; its authors'."""
+_LEAK = 2
+"""Frames by which the onset of a note may show earlier or later in the pitches next to it."""
 _SHORTEST = 5
 """Frames (58 ms) that a note sounds at least."""
 _BRIDGED = 11
@@ -124,7 +126,7 @@ class Notes:
             low, high = _range(pitches, finish - begin)
             confidence = round(float(strengths.mean()), 3)
             scalars |= {"note_density_confidence": confidence, "pitch_low": low, "pitch_high": high}
-        notes = Series("notes", (pitches).astype(np.uint8), times=begin, ends=finish)
+        notes = Series("notes", pitches.astype(np.uint8), times=begin, ends=finish)
         return Findings(scalars, (notes,))
 
     def _activations(
@@ -167,18 +169,11 @@ def transcribe(
     if not len(sounding):
         nothing = np.empty(0, dtype=np.intp)
         return nothing, nothing, nothing, np.empty(0, dtype=np.float32)
-    rise = np.minimum(_difference(sounding, 1), _difference(sounding, 2)).clip(min=0.0)
-    highest = float(rise.max(initial=0.0))
-    if highest > 0:
-        onsets = np.maximum(onsets, rise * (float(onsets.max()) / highest))
-    around = np.pad(onsets, 1)
-    peak = (
-        (onsets >= _ONSET)
-        & (onsets > around[:-2, 1:-1])
-        & (onsets >= around[2:, 1:-1])
-        & (onsets >= around[1:-1, :-2])
-        & (onsets >= around[1:-1, 2:])
-    )
+    before, after = np.pad(onsets, ((1, 0), (0, 0)))[:-1], np.pad(onsets, ((0, 1), (0, 0)))[1:]
+    padded = np.pad(onsets, ((_LEAK, _LEAK), (1, 1)))
+    near = np.max([padded[k : k + len(onsets)] for k in range(2 * _LEAK + 1)], axis=0)
+    peak = (onsets >= _ONSET) & (onsets > before) & (onsets >= after)
+    peak &= (onsets >= near[:, :-2]) & (onsets >= near[:, 2:])
     starts, ends, pitches, strengths = [], [], [], []
     for pitch in np.flatnonzero(peak.any(axis=0)):
         begins = np.flatnonzero(peak[:, pitch])
@@ -197,12 +192,6 @@ def transcribe(
         np.array(pitches, dtype=np.intp)[order],
         np.array(strengths, dtype=np.float32)[order],
     )
-
-
-def _difference(rows: Activations, frames: int) -> Activations:
-    changed = np.zeros_like(rows)
-    changed[frames:] = rows[frames:] - rows[:-frames]
-    return changed
 
 
 def _end(low: NDArray[np.bool_]) -> int:
