@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,7 +76,7 @@ def read_ten(text: str) -> tuple[float, ...]:
     """
     from retrieval.encoders.perceptual_dims import DIMS
 
-    return _ordered(read_vector(text, option="--pred"), DIMS, "--pred")
+    return _ordered(_read(text, "--pred"), DIMS, "--pred")
 
 
 def video_query(
@@ -108,7 +109,7 @@ def read_eleven(text: str, feature_set: str) -> VideoFeatures:
     """
     from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
 
-    values = read_vector(text, option="--features")
+    values = _read(text, "--features")
     if isinstance(values, dict):
         _check_names(values, VIDEO_DIMS, "--features")
     else:
@@ -120,6 +121,13 @@ def read_eleven(text: str, feature_set: str) -> VideoFeatures:
         ),
         feature_set=feature_set,
     )
+
+
+def _read(text: str, option: str) -> list[float] | dict[str, float]:
+    values = read_vector(text, option=option)
+    if not all(map(math.isfinite, values.values() if isinstance(values, dict) else values)):
+        raise _bad(f"{option}: values must be finite (no NaN, no infinity)")
+    return values
 
 
 def _ordered(
