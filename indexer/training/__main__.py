@@ -61,25 +61,22 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
     import torch
 
     from indexer.training import evaluate as measure
-    from indexer.training.export import fold_audio, fold_text
-    from indexer.training.shards import read_shard
-    from retrieval.encoders.ear_tokens import tokens
-    from retrieval.encoders.ear_towers import EarAudio, EarText
+    from indexer.training.export import fold_audio, reader
+    from indexer.training.fits import make_cohort, measure_fits
+    from indexer.training.shards import read_split
+    from retrieval.encoders.ear_towers import EarAudio
 
     state = torch.load(checkpoint, weights_only=True)
-    ear, text = EarAudio(fold_audio(state["audio"])), EarText(fold_text(state["text"]))
-
-    def read(query: str) -> measure.Array:
-        return text(tokens(query, state["words"]))
-
+    ear, read = EarAudio(fold_audio(state["audio"])), reader(state)
+    cohort = make_cohort(measure.hear(read_split(folder, "valid"), ear), read)
     for split in ("test", "foreign"):
-        names = sorted(path.stem for path in folder.glob(f"{split}-*.jsonl"))
-        heard = measure.hear([read_shard(folder, name) for name in names], ear)
+        heard = measure.hear(read_split(folder, split), ear)
         for found in (
             measure.captions_to_sound(heard, read),
             measure.zero_shot(heard, read),
             measure.sound_to_sound(heard),
             measure.negation(heard, read),
+            measure_fits(heard, read, cohort),
         ):
             click.echo(f"{split}: { {name: round(value, 3) for name, value in found.items()} }")
     if recordings is not None:
@@ -92,7 +89,7 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
 @click.option(
     "--shards",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder whose valid shards the attributes are calibrated on; else they are not.",
+    help="Folder whose valid shards attributes and fits are calibrated on; else they are not.",
 )
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Instead of in place.")
 def export(checkpoint: Path, shards: Path | None, to: Path | None) -> None:
@@ -103,19 +100,21 @@ def export(checkpoint: Path, shards: Path | None, to: Path | None) -> None:
     from indexer.training import export as exporting
     from indexer.training.attributes import NAMES
     from indexer.training.evaluate import hear
-    from indexer.training.shards import read_shard
+    from indexer.training.fits import make_cohort
+    from indexer.training.shards import read_split
     from retrieval.encoders.ear_towers import EarAudio
     from retrieval.encoders.ear_weights import FILE
 
     state = torch.load(checkpoint, weights_only=True)
-    names = sorted(path.stem for path in shards.glob("valid-*.jsonl")) if shards else []
+    valid = read_split(shards, "valid") if shards else []
     logits = values = np.zeros((0, len(NAMES)), dtype=np.float32)
-    if shards and names:
-        ear = EarAudio(exporting.fold_audio(state["audio"]))
-        heard = hear([read_shard(shards, name) for name in names], ear)
+    cohort = None
+    if valid:
+        heard = hear(valid, EarAudio(exporting.fold_audio(state["audio"])))
         logits, values = heard.logits, heard.values
+        cohort = make_cohort(heard, exporting.reader(state))
     path = to or FILE
-    nearest = exporting.write(path, state, exporting.calibrate(logits, values))
+    nearest = exporting.write(path, state, exporting.calibrate(logits, values), cohort)
     click.echo(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB, cosine {nearest:.6f} to single precision, "
         f"attributes calibrated on {len(logits)} windows"

@@ -237,11 +237,12 @@ def attribute_report(heard: Heardset) -> dict[str, float]:
         truth, scores = heard.values[:, place], heard.logits[:, place]
         true, false = scores[truth == 1.0], scores[truth == 0.0]
         if len(true) >= 5 and len(false) >= 5:
-            order = np.argsort(np.concatenate([true, false]), kind="stable")
-            rank = np.empty(len(order))
-            rank[order] = np.arange(1, len(order) + 1)
-            area = (rank[: len(true)].sum() - len(true) * (len(true) + 1) / 2) / (
-                len(true) * len(false)
-            )
-            found[name] = float(area)
+            found[name] = area(true, false)
     return found
+
+
+def area(true: NDArray[np.floating], false: NDArray[np.floating]) -> float:
+    """Area under the curve: how often a true one scores above a false one, ties half."""
+    ordered = np.sort(false)
+    below = np.searchsorted(ordered, true, "left") + np.searchsorted(ordered, true, "right")
+    return float(below.mean() / (2 * len(ordered)))

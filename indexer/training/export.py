@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from indexer.training.attributes import NAMES
+from retrieval.encoders.cohort import Cohort
 from retrieval.encoders.ear_frontend import Heard
 from retrieval.encoders.ear_tokens import tokens
 from retrieval.encoders.ear_towers import EarAudio, EarText
@@ -61,18 +62,30 @@ def fold_text(state: Mapping[str, Tensor]) -> dict[str, Array]:
     return {name: value.float().numpy() for name, value in state.items()}
 
 
+def reader(checkpoint: Mapping[str, Any]) -> Callable[[str], Array]:
+    """What a checkpoint makes of a text."""
+    text = EarText(fold_text(checkpoint["text"]))
+    return lambda query: text(tokens(query, checkpoint["words"]))
+
+
 def _affine(arrays: Mapping[str, Array], norm: str) -> tuple[Array, Array]:
     scale = arrays[f"{norm}.weight"] / np.sqrt(arrays[f"{norm}.running_var"] + _EPSILON)
     return scale, arrays[f"{norm}.bias"] - scale * arrays[f"{norm}.running_mean"]
 
 
-def write(path: Path, checkpoint: Mapping[str, Any], calibration: Calibration) -> float:
+def write(
+    path: Path,
+    checkpoint: Mapping[str, Any],
+    calibration: Calibration,
+    cohort: Cohort | None = None,
+) -> float:
     """Write the file of a checkpoint whole or, if it is not as good, not at all.
 
     Args:
         path: What to write.
         checkpoint: As ``train.Trainer.save`` wrote it.
         calibration: Of its attributes.
+        cohort: In dimensions of meaning; without one hits have no fit.
 
     Returns:
         The lowest cosine of a vector by the file to that by the checkpoint.
@@ -89,6 +102,10 @@ def write(path: Path, checkpoint: Mapping[str, Any], calibration: Calibration) -
     tensors = {f"audio.{name}": _halved(value) for name, value in audio.items()}
     tensors |= {f"text.{name}": _halved(value) for name, value in text.items()}
     tensors |= {"calibration.scale": calibration.scale, "calibration.bias": calibration.bias}
+    if cohort is not None:
+        tensors["cohort.vectors"] = _halved(cohort.vectors)
+        curve = (cohort.slope, cohort.offset, cohort.growth)
+        tensors["cohort.curve"] = np.asarray(curve, dtype=np.float32)
     words = sorted(checkpoint["words"], key=checkpoint["words"].__getitem__)
     metadata = {"words": "\n".join(words), "attributes": "\n".join(NAMES)}
     metadata["digest"] = digest(tensors, metadata)
@@ -161,17 +178,24 @@ def _platt(logits: Array, values: Array) -> tuple[float, float]:
     true, false = logits[values == 1.0], logits[values == 0.0]
     if min(len(true), len(false)) < _FEW:
         return 1.0, 0.0
-    x = np.concatenate([true, false]).astype(np.float64)
-    y = np.repeat([1.0, 0.0], [len(true), len(false)])
-    found = start = np.array([1.0, 0.0])
-    columns = np.stack([x, np.ones_like(x)], axis=1)
+    y = np.repeat([True, False], [len(true), len(false)])
+    slope, offset = logistic(np.concatenate([true, false])[:, np.newaxis], y)
+    return float(slope), float(offset)
+
+
+def logistic(columns: NDArray[np.floating], true: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Logistic regression: a weight for each of the columns (n, k), and the offset; (k + 1,).
+
+    A ridge of one row towards the first column as it is keeps perfect ones finite.
+    """
+    rows = np.concatenate([columns, np.ones((len(columns), 1))], axis=1).astype(np.float64)
+    found = start = np.eye(rows.shape[1])[0].astype(np.float64)
     for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-np.clip(columns @ found, -30.0, 30.0)))
-        # A ridge of one window towards the logits as they are keeps perfect ones finite.
-        slope = columns.T @ (p - y) + (found - start)
-        curve = (columns * (p * (1.0 - p))[:, None]).T @ columns + np.eye(2)
+        p = 1.0 / (1.0 + np.exp(-np.clip(rows @ found, -30.0, 30.0)))
+        slope = rows.T @ (p - true) + (found - start)
+        curve = (rows * (p * (1.0 - p))[:, None]).T @ rows + np.eye(rows.shape[1])
         step = np.linalg.solve(curve, slope)
         found = found - step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-8:
             break
-    return float(found[0]), float(found[1])
+    return np.asarray(found)

@@ -35,3 +35,10 @@ def read_shard(folder: Path, name: str) -> Shard:
         mel, pitch = arrays["mel"], arrays["pitch"]
     lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return Shard(mel, pitch, tuple(Truth.from_dict(json.loads(line)) for line in lines))
+
+
+def read_split(folder: Path, split: str) -> list[Shard]:
+    """All shards of a split (``dataset.SPLITS``) that are there, in order."""
+    return [
+        read_shard(folder, name) for name in sorted(p.stem for p in folder.glob(f"{split}-*.jsonl"))
+    ]

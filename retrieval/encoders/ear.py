@@ -6,7 +6,9 @@ NumPy runs them. ``indexer.training`` is where they come from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
+from retrieval.encoders.cohort import Cohort
 from retrieval.encoders.ear_frontend import SAMPLE_RATE, SECONDS, listen
 from retrieval.encoders.ear_layers import unit
 from retrieval.encoders.ear_tokens import Token, Vocabulary
@@ -110,6 +113,21 @@ class EarEncoder:
         """One vector (dim,) of length 1 per prepared text, in order."""
         silent = np.zeros(self._weights.identity, dtype=np.float32)
         return [np.concatenate([self._text(tokens), silent]) for tokens in batch]
+
+    def cohort(self) -> Cohort | None:
+        """Sounds of all kinds, by which texts are judged; None if the weights came without."""
+        return self._cohort
+
+    @cached_property
+    def _cohort(self) -> Cohort | None:
+        held = self._weights.cohort()
+        if held is None:
+            return None
+        # Half of every vector of the space is identity, which texts have no part in.
+        vectors = np.pad(held.vectors, ((0, 0), (0, self._weights.identity)))
+        return replace(
+            held, vectors=vectors / np.float32(np.sqrt(2.0)), slope=held.slope * math.sqrt(2.0)
+        )
 
     @cached_property
     def _audio(self) -> EarAudio:

@@ -1,7 +1,8 @@
 """The ear's weights: one file of the package, of which each tower reads its own part.
 
-The tensors are named ``audio.…``, ``text.…`` and ``calibration.…``; matrices are in sixteen bits.
-Words and attributes are in the metadata. ``python -m indexer.training export`` writes it.
+The tensors are named ``audio.…``, ``text.…``, ``calibration.…`` and ``cohort.…``; matrices are in
+sixteen bits. Words and attributes are in the metadata. ``python -m indexer.training export`` writes
+it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from retrieval.core.errors import PreconditionError
+from retrieval.encoders.cohort import Cohort
 from retrieval.encoders.ear_layers import Array
 
 FILE = Path(__file__).with_name("ear.safetensors")
@@ -81,6 +83,14 @@ class EarWeights:
     def calibration(self) -> Calibration:
         """Of the attributes."""
         return Calibration(**self._part("calibration."))
+
+    def cohort(self) -> Cohort | None:
+        """Sounds by whose meaning texts are judged, in dimensions of meaning."""
+        part = self._part("cohort.")
+        if not part:
+            return None
+        slope, offset, growth = (float(number) for number in part["curve"])
+        return Cohort(part["vectors"], slope, offset, growth)
 
     def _part(self, prefix: str) -> dict[str, Array]:
         found: dict[str, Array] = {}

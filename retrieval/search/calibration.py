@@ -1,9 +1,10 @@
 """From scores, which mean something else in every space and for every query, to fits.
 
-A fit is the probability, 0 to 1, that a track is what a query asks for; below ``queries.WEAK`` a
-hit is marked weak. Every calibrated score becomes one by a logistic curve of its own:
+A fit is the probability, 0 to 1, that the library has what a query asks for, if the hit is the best
+it has; below ``queries.WEAK`` the hit is marked weak. How a score becomes one:
 
-- Words for sounds, where the encoder brings a cohort of sounds: ``encoders.cohort``.
+- Words for sounds, where the encoder brings a cohort of sounds: ``encoders.cohort``. Of the library
+  its size counts, which filters make smaller; that is left out of account.
 - Words for sounds, where it does not: the best scores that two groups of reference texts find in
   this library, kinds of music (``zero_shot.BACKGROUND``) and texts that no sound is about
   (``NONSENSE``), are taken for normal groups of one width. The curve is the posterior of the first
@@ -28,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.spaces import SparseVector
-from retrieval.encoders.cohort import Cohort
 
 Floats = NDArray[np.float64]
 
@@ -80,29 +80,17 @@ def curve_between(
     return Curve(slope, -slope * float(low.mean() + high.mean()) / 2)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class SpaceCalibration:
     """A dense space as measured on a library.
 
     Attributes:
-        mean: (dim,): of the tracks' directions.
-        texts: Fit of a text's scores; None with a cohort, or where no text can be asked.
+        texts: Fit of a text's scores; None with a cohort, or where they tell nothing.
         sounds: Fit of a sound's scores; None where they tell nothing.
     """
 
-    mean: NDArray[np.float32]
     texts: Curve | None
     sounds: Curve | None
-
-    def text_fits(
-        self, text: NDArray[np.float32], scores: Sequence[float], cohort: Cohort | None
-    ) -> Floats | None:
-        """Fits of what a text (dim,) scores with tracks; None if nothing tells."""
-        if cohort is None:
-            return None if self.texts is None else self.texts(scores)
-        unit = text / max(float(np.linalg.norm(text)), 1e-12)
-        level = cohort.level(unit) + cohort.distance(self.mean)
-        return Curve(cohort.slope, cohort.offset - cohort.slope * level)(scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,7 +97,6 @@ def _arrays(measured: Measured) -> dict[str, NDArray[Any]]:
     if isinstance(of, WordCounts):
         counted = np.asarray(of.tracks)
         return {**arrays, "indices": of.indices, "counts": of.counts, "counted": counted}
-    arrays["mean"] = of.mean
     for name, curve in (("texts", of.texts), ("sounds", of.sounds)):
         if curve is not None:
             arrays[name] = np.asarray([curve.slope, curve.offset])
@@ -112,7 +111,7 @@ def _measured(arrays: Mapping[str, NDArray[Any]]) -> Measured | None:
         counts = WordCounts(arrays["indices"], arrays["counts"], int(arrays["counted"]))
         return Measured(revision, tracks, counts)
     curves = {
-        name: Curve(*map(float, arrays[name])) for name in ("texts", "sounds") if name in arrays
+        name: Curve(*map(float, arrays[name])) if name in arrays else None
+        for name in ("texts", "sounds")
     }
-    of = SpaceCalibration(arrays["mean"], curves.get("texts"), curves.get("sounds"))
-    return Measured(revision, tracks, of)
+    return Measured(revision, tracks, SpaceCalibration(**curves))

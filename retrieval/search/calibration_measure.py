@@ -98,23 +98,30 @@ class Calibrations:
         space = info.spaces[lane.probe.space]
         if lane.source is None or not _calibrated(space):
             return None
-        of = self._of(space, info, budget, sample)
-        scores = [match.score for match in ranking.matches]
-        vector = lane.probe.vector
-        if isinstance(of, WordCounts):
-            return of.fits(vector, scores) if isinstance(vector, SparseVector) else None
-        if of is None or isinstance(vector, SparseVector):
-            return None
-        if lane.source is Modality.TEXT:
-            return of.text_fits(vector, scores, self._encoding.cohort(space))
-        return None if of.sounds is None else of.sounds(scores)
-
-    def _of(
-        self, space: EmbeddingSpace, info: LibraryInfo, budget: Budget, sample: Sample
-    ) -> SpaceCalibration | WordCounts | None:
         tracks, _ = self._coverage.of(space.name)
         if tracks < LEAST:
             return None
+        scores = [match.score for match in ranking.matches]
+        vector = lane.probe.vector
+        cohort = self._encoding.cohort(space)
+        if lane.source is Modality.TEXT and cohort and not isinstance(vector, SparseVector):
+            return cohort.fits(vector, scores, tracks)
+        of = self._of(space, tracks, info, budget, sample)
+        if isinstance(of, WordCounts):
+            return of.fits(vector, scores) if isinstance(vector, SparseVector) else None
+        if of is None:
+            return None
+        curve = of.texts if lane.source is Modality.TEXT else of.sounds
+        return None if curve is None else curve(scores)
+
+    def _of(
+        self,
+        space: EmbeddingSpace,
+        tracks: int,
+        info: LibraryInfo,
+        budget: Budget,
+        sample: Sample,
+    ) -> SpaceCalibration | WordCounts | None:
         with self._lock:
             held = self._held.get(space.name)
             if held is None and self._folder is not None:
@@ -154,9 +161,8 @@ class Calibrations:
         texts = [found[0].score for found in best[min(_PROBES, len(vectors)) :] if found]
         pairs = (tracks @ tracks.T)[np.triu_indices(len(tracks), 1)]
         return SpaceCalibration(
-            mean=tracks.mean(axis=0).astype(np.float32),
             texts=_curve(texts[len(music) :], texts[: len(music)]),
-            sounds=curve_between(pairs, [score for score in near if score is not None]),
+            sounds=_curve(pairs, [score for score in near if score is not None]),
         )
 
     def _texts(
@@ -198,7 +204,7 @@ def _words(space: EmbeddingSpace, records: Sequence[TrackRecord]) -> WordCounts 
     return WordCounts(indices.astype(np.uint32), counts.astype(np.int64), len(lists))
 
 
-def _curve(others: Sequence[float], matches: Sequence[float]) -> Curve | None:
+def _curve(others: Sequence[float] | Floats, matches: Sequence[float]) -> Curve | None:
     if min(len(others), len(matches)) < _GROUP:
         return None
     return curve_between(others, matches)
