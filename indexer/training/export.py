@@ -172,6 +172,8 @@ def calibrate(logits: Array, values: Array) -> Calibration:
 
 
 _FEW = 5
+_RIDGE = 50.0
+"""Rows. Cross-entropy leaves logits nearly calibrated: many windows correct them, few must not."""
 
 
 def _platt(logits: Array, values: Array) -> tuple[float, float]:
@@ -179,21 +181,23 @@ def _platt(logits: Array, values: Array) -> tuple[float, float]:
     if min(len(true), len(false)) < _FEW:
         return 1.0, 0.0
     y = np.repeat([True, False], [len(true), len(false)])
-    slope, offset = logistic(np.concatenate([true, false])[:, np.newaxis], y)
+    slope, offset = logistic(np.concatenate([true, false])[:, np.newaxis], y, ridge=_RIDGE)
     return float(slope), float(offset)
 
 
-def logistic(columns: NDArray[np.floating], true: NDArray[np.bool_]) -> NDArray[np.float64]:
+def logistic(
+    columns: NDArray[np.floating], true: NDArray[np.bool_], *, ridge: float = 1.0
+) -> NDArray[np.float64]:
     """Logistic regression: a weight for each of the columns (n, k), and the offset; (k + 1,).
 
-    A ridge of one row towards the first column as it is keeps perfect ones finite.
+    A ridge of so many rows towards the first column as it is keeps perfect ones finite.
     """
     rows = np.concatenate([columns, np.ones((len(columns), 1))], axis=1).astype(np.float64)
     found = start = np.eye(rows.shape[1])[0].astype(np.float64)
     for _ in range(50):
         p = 1.0 / (1.0 + np.exp(-np.clip(rows @ found, -30.0, 30.0)))
-        slope = rows.T @ (p - true) + (found - start)
-        curve = (rows * (p * (1.0 - p))[:, None]).T @ rows + np.eye(rows.shape[1])
+        slope = rows.T @ (p - true) + ridge * (found - start)
+        curve = (rows * (p * (1.0 - p))[:, None]).T @ rows + ridge * np.eye(rows.shape[1])
         step = np.linalg.solve(curve, slope)
         found = found - step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-8:
