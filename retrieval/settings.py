@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     """A model trained by ``segue train video-features``: the dimensions of a clip that the picture
     does not tell of itself; unset means they stay unknown."""
 
+    video_frames: Path | None = None
+    """Folder of a CLIP model of transformers that looks at a frame per second of a clip, for
+    trained models that take such vectors; unset means nobody looks."""
+
     text_cache: int = Field(default=1024, ge=0)
     """Vectors of repeated query texts to keep, over all spaces; 0 keeps none."""
 

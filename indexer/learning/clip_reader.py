@@ -7,6 +7,7 @@ import io
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from retrieval.core.errors import InvalidInputError
 from retrieval.core.video import Source, VideoFeatures
 from retrieval.video.clips import ClipDecoder
 from retrieval.video.features import FEATURE_SET
-from retrieval.video.measuring import measure
+from retrieval.video.frame_model import FrameModel
+from retrieval.video.looking import look
 
 ARRAYS = ".npz"
 STORE = ".clips"
@@ -29,16 +31,23 @@ class ClipReader:
     """Reads the clips that a table names. A context manager."""
 
     def __init__(
-        self, table: Path, *, watch: Watch | None = None, stop: threading.Event | None = None
+        self,
+        table: Path,
+        *,
+        frames: FrameModel | None = None,
+        watch: Watch | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Nothing is decoded yet.
 
         Args:
             table: Whose clips are read; measured ones are kept beside it.
+            frames: Looks at the frames of video files; None leaves them alone.
             watch: Told how far the reading is.
             stop: Set it to end the reading.
         """
         self._folder = table.with_name(table.name + STORE)
+        self._frames = frames
         self._watch, self._stop = watch, stop or threading.Event()
         self._decoder = ClipDecoder()
 
@@ -76,19 +85,25 @@ class ClipReader:
         """
         if path.suffix.lower() == ARRAYS:
             return read_clip(path)
-        kept = self._folder / f"{_digest(path)}{ARRAYS}"
+        kept = self._folder / f"{self._digest(path)}{ARRAYS}"
         if not kept.exists():
-            features = measure(
-                path, self._decoder, name=name, progress=lambda *_: check(self._stop)
+            features = look(
+                path,
+                self._decoder,
+                self._frames,
+                name=name,
+                progress=lambda *_: check(self._stop),
             )
             self._keep(kept, features)
         return read_clip(kept)
 
     def _keep(self, path: Path, features: VideoFeatures) -> None:
         known = [source is not Source.UNAVAILABLE for source in features.sources]
-        parts = {"values": np.where(known, features.values, np.nan)}
+        parts: dict[str, Any] = {"values": np.where(known, features.values, np.nan)}
         if features.series is not None:
             parts["series"] = features.series.values
+        if features.frames is not None:
+            parts |= {"frames": features.frames.values, "frame_model": features.frames.revision}
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **parts)
         try:
@@ -97,9 +112,9 @@ class ClipReader:
         except OSError as error:
             raise InvalidInputError(f"{path}: cannot be written: {error.strerror}") from error
 
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    found.update(FEATURE_SET.encode())
-    return found.hexdigest()
+    def _digest(self, path: Path) -> str:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        looked = None if self._frames is None else self._frames.revision
+        found.update(repr((FEATURE_SET, looked)).encode())
+        return found.hexdigest()

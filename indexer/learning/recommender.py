@@ -33,6 +33,7 @@ from indexer.learning.watching import Watch
 from indexer.stopping import stopping_on_signals
 from retrieval.core.video import VIDEO_DIMS
 from retrieval.encoders.perceptual_dims import DIMS
+from retrieval.video.frame_model import FrameModel
 from retrieval.video.model_card import Card, Shape
 
 _FUSED = "fused"
@@ -64,6 +65,7 @@ def train_recommender(
     *,
     space: tuple[str, str] | None = None,
     music: MusicSource | None = None,
+    frames: FrameModel | None = None,
     watch: Watch | None = None,
     stop: threading.Event | None = None,
 ) -> TrainingReport:
@@ -76,6 +78,7 @@ def train_recommender(
         space: Name and revision of the space of the table's embeddings, if they do not say so
             themselves.
         music: Knows the tracks that the table only names; None if none is needed.
+        frames: Looks at the frames of video files.
         watch: Told how far the run is.
         stop: Set it from another thread to end the run as Ctrl-C does.
 
@@ -87,7 +90,7 @@ def train_recommender(
     stop = stop or threading.Event()
     check_options(out, options)
     with stopping_on_signals(stop):
-        with ClipReader(table, watch=watch, stop=stop) as reader:
+        with ClipReader(table, frames=frames, watch=watch, stop=stop) as reader:
             pairs = read_pairs(
                 table,
                 reader,

@@ -30,6 +30,7 @@ from indexer.learning.temporal import dropped, predict
 from indexer.learning.watching import Watch
 from indexer.stopping import stopping_on_signals
 from retrieval.core.video import SERIES, VIDEO_DIMS
+from retrieval.video.frame_model import FrameModel
 from retrieval.video.model_card import Card, Shape
 from retrieval.video.model_inputs import pool
 
@@ -45,6 +46,7 @@ def train_video_features(
     out: Path,
     options: TrainingOptions,
     *,
+    frames: FrameModel | None = None,
     watch: Watch | None = None,
     stop: threading.Event | None = None,
 ) -> TrainingReport:
@@ -57,6 +59,7 @@ def train_video_features(
         table: Clips and labels; see ``tables.read_clips``.
         out: The safetensors file to write.
         options: Choices; any model but ``auto`` and ``temporal`` means ridge alone.
+        frames: Looks at the frames of video files.
         watch: Told how far the run is.
         stop: Set it from another thread to end the run as Ctrl-C does.
 
@@ -67,7 +70,7 @@ def train_video_features(
     stop = stop or threading.Event()
     check_options(out, options)
     with stopping_on_signals(stop):
-        with ClipReader(table, watch=watch, stop=stop) as reader:
+        with ClipReader(table, frames=frames, watch=watch, stop=stop) as reader:
             clips = read_clips(table, reader)
         parts = split([(source,) for source in clips.sources], clips.splits, options.seed)
         session = begin(out, clips.digest, options, watch=watch, stop=stop)

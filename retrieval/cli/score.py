@@ -130,7 +130,7 @@ def command(
 def _measured(clip: Path, state: State) -> VideoFeatures:
     from retrieval.cli.bars import counting
     from retrieval.video.clips import ClipDecoder
-    from retrieval.video.measuring import measure
+    from retrieval.video.looking import load_frame_model, look
 
     with (
         ClipDecoder(timeout=_PATIENCE) as decoder,
@@ -141,4 +141,4 @@ def _measured(clip: Path, state: State) -> VideoFeatures:
             if tell is not None:
                 tell(round(seconds), round(promised or 0.0))
 
-        return measure(clip, decoder, progress=progress)
+        return look(clip, decoder, load_frame_model(state.settings()), progress=progress)

@@ -177,6 +177,7 @@ def recommender(
     )
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.recommender import train_recommender
+        from retrieval.video.looking import load_frame_model
 
         report = train_recommender(
             pairs,
@@ -184,6 +185,7 @@ def recommender(
             options,
             space=(name, of) if name and of else None,
             music=_music(state, pairs, None if of else name),
+            frames=load_frame_model(state.settings()),
             watch=watch,
         )
     _finish(report, state, quiet=quiet, show=show_recommender)
@@ -240,8 +242,10 @@ def video_features(
     options = _options(state, more, output_set=video_set, model=model, trials=0)
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.video_features import train_video_features
+        from retrieval.video.looking import load_frame_model
 
-        report = train_video_features(clips, output, options, watch=watch)
+        frames = load_frame_model(state.settings())
+        report = train_video_features(clips, output, options, frames=frames, watch=watch)
     _finish(report, state, quiet=quiet, show=show_features)
 
 

@@ -12,10 +12,11 @@ from retrieval.search.faults import at_fault
 from retrieval.settings import Settings
 from retrieval.video.clips import ClipDecoder
 from retrieval.video.features import FEATURE_SET, Recommender
+from retrieval.video.frame_model import FrameModel
 from retrieval.video.learned_features import FeatureModel, load_feature_model
 from retrieval.video.limits import VideoLimits
+from retrieval.video.looking import load_frame_model, look
 from retrieval.video.mapping import DefaultMapping
-from retrieval.video.measuring import measure
 from retrieval.video.recommender import load_recommender
 
 UPLOAD_SECONDS = 300.0
@@ -30,6 +31,7 @@ class Pictures:
         recommender: Recommender | None = None,
         features: FeatureModel | None = None,
         *,
+        frames: FrameModel | None = None,
         limits: VideoLimits | None = None,
     ) -> None:
         """Take the models; no process starts before the first clip.
@@ -37,8 +39,10 @@ class Pictures:
         Args:
             recommender: None means the default mapping.
             features: Gives the dimensions that a picture does not tell of itself.
+            frames: Looks at frames, for models that take what it sees.
             limits: Bounds on uploaded clips.
         """
+        self._frames = frames
         self._recommender = recommender
         self._features = features
         self._limits = limits or VideoLimits()
@@ -56,11 +60,13 @@ class Pictures:
             VideoError: If it is no usable video within the limits.
             DeadlineError: If the deadline passes meanwhile.
             CancelledError: If the caller goes away meanwhile.
+            PreconditionError: MODEL_MISSING or MODEL_INVALID if the image model is none.
         """
         with at_fault(where):
-            return measure(
+            return look(
                 clip,
                 self._decoder,
+                self._frames,
                 self._limits,
                 name=where,
                 progress=lambda *_: budget.check("the clip was measured"),
@@ -117,6 +123,7 @@ def load_pictures(settings: Settings) -> Pictures:
     return Pictures(
         None if recommender is None else load_recommender(recommender),
         None if features is None else load_feature_model(features),
+        frames=load_frame_model(settings),
         limits=VideoLimits(
             max_duration=settings.max_upload_duration, max_bytes=settings.max_upload_bytes
         ),
