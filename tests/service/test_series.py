@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
+from indexer import IndexOptions, index
 from retrieval.api.series import decode_series, encode_series
 from retrieval.api.v1 import library_pb2 as pb
 from retrieval.api.v1 import library_pb2_grpc
 from retrieval.client import AsyncClient, Client
 from retrieval.core.errors import InvalidInputError, NotFoundError
+from retrieval.core.filters import Exists
 from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.series import Series
 from retrieval.encoders.registry import default_encoders
@@ -23,6 +25,7 @@ from retrieval.search import LocalLibrary
 from retrieval.store import open_store
 from retrieval.store.series import SeriesFolder
 from tests.service.running import Running, settings, tracks
+from tests.service.sounds import tone
 from tests.store.test_series import BEATS, CHORDS, LOUDNESS, same, some_series
 
 
@@ -103,3 +106,23 @@ def test_hostile_series_are_refused_and_nothing_is_written(
     assert not (tmp_path / "series").exists()
     with Client(service.address) as client, pytest.raises(InvalidInputError):
         client.get_series("../t00001")
+
+
+def test_tracks_indexed_through_a_service_bring_their_series(
+    service: Running, tmp_path: Path
+) -> None:
+    music = tmp_path / "songs"
+    music.mkdir()
+    (music / "a.wav").write_bytes(tone(2.0))
+    with Client(service.address) as client:
+        report = index(
+            [music],
+            client,
+            default_encoders(),
+            manifest_dir=tmp_path / "manifests",
+            options=IndexOptions(workers=1, descriptors=("loudness", "silence")),
+        )
+        assert report.indexed == 1 and not report.notes
+        (track,) = client.list_tracks(Exists("loudness_lufs")).tracks
+        (loudness,) = client.get_series(track.id)
+        assert loudness.rate == 10.0 and len(loudness.values) == 20
