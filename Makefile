@@ -49,7 +49,7 @@ $(LAION)/.installed: .ci/laion.py pyproject.toml constraints.txt
 test-laion: $(LAION)/.installed ## compare CLAP with LAION's own package, in another environment
 	$(LAION)/bin/pytest tests/laion
 
-bench: $(VENV)/.installed-bench,models,onnx ## print the benchmarks; SECTION=wire|indexing|engines|updates|describe|recommender|ear|models for some
+bench: $(VENV)/.installed-bench,models,onnx ## print the benchmarks; SECTION=wire|indexing|engines|updates|describe|video|recommender|ear|models for some
 	@$(BIN)/python -m tests.bench $(SECTION)
 
 lint: $(VENV)/.installed-dev ## check style, types and layers

@@ -11,7 +11,17 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"
     os.environ.setdefault(_variable, "1")
 
 MODELS = ("clamp3", "clap", "text", "busy", "gpu")
-SECTIONS = ("wire", "indexing", "engines", "updates", "describe", "recommender", "ear", *MODELS)
+SECTIONS = (
+    "wire",
+    "indexing",
+    "engines",
+    "updates",
+    "describe",
+    "video",
+    "recommender",
+    "ear",
+    *MODELS,
+)
 
 
 def main(arguments: list[str]) -> int:

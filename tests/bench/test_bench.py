@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from tests.bench import engines, updates, wire
+from tests.bench import engines, updates, video, wire
 from tests.bench.__main__ import SECTIONS, main
 from tests.bench.measure import Table, interleaved, machine, quantile, show
 
@@ -28,6 +28,13 @@ def test_wire() -> None:
 def test_engines_agree() -> None:
     for table in engines.run(tracks=800, queries=10, rounds=1):
         assert {row[2] for row in cells(table).values()} == {"1.000"}
+
+
+@pytest.mark.slow
+def test_video() -> None:
+    latency, watching = video.run(tracks=500, queries=10, rounds=1, seconds=4)
+    assert list(cells(latency)) == list(video.SIDES)
+    assert watching.title.endswith("1 cuts")
 
 
 @pytest.mark.slow
