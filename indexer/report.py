@@ -37,8 +37,8 @@ class IndexReport:
             cannot be read, a link that leads out); an interrupted run did not reach all of them.
         indexed: New files whose recording was encoded and written.
         unchanged: Files the library already had just so.
-        updated: Known files that were retagged, replaced by other sound, given other metadata or
-            encoded in one more space; and files that were moved or renamed.
+        updated: Known files that were retagged, replaced by other sound, given other metadata,
+            encoded in one more space or described anew; and files that were moved or renamed.
         removed: Recordings taken out of the library because no file is left for them: their files
             are gone (only with ``prune``) or hold other sound now.
         duplicates: New files whose recording the library already had from another file that is
