@@ -7,7 +7,6 @@ import io
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,11 @@ from indexer.features_npy import replace_file
 from indexer.learning.clips import Clip, read_clip
 from indexer.learning.watching import Watch, check, tell
 from retrieval.core.errors import InvalidInputError
-from retrieval.core.video import Source, VideoFeatures
+from retrieval.core.video import VideoFeatures
 from retrieval.video.clips import ClipDecoder
 from retrieval.video.features import FEATURE_SET
 from retrieval.video.frame_model import FrameModel
+from retrieval.video.kept import as_arrays
 from retrieval.video.looking import look
 
 ARRAYS = ".npz"
@@ -98,14 +98,8 @@ class ClipReader:
         return read_clip(kept)
 
     def _keep(self, path: Path, features: VideoFeatures) -> None:
-        known = [source is not Source.UNAVAILABLE for source in features.sources]
-        parts: dict[str, Any] = {"values": np.where(known, features.values, np.nan)}
-        if features.series is not None:
-            parts["series"] = features.series.values
-        if features.frames is not None:
-            parts |= {"frames": features.frames.values, "frame_model": features.frames.revision}
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **parts)
+        np.savez(buffer, allow_pickle=False, **as_arrays(features))
         try:
             self._folder.mkdir(exist_ok=True)
             replace_file(path, buffer.getvalue())

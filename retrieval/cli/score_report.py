@@ -75,7 +75,7 @@ def score_json(response: SearchResponse) -> dict[str, Any]:
 
 
 def write_series(path: Path, features: VideoFeatures) -> None:
-    """Keep a clip second by second: ``series``, ``cuts``, and ``values`` with NaN where not known.
+    """Keep a clip second by second, as ``segue train`` reads it.
 
     Raises:
         InvalidInputError: If the file cannot be written.
@@ -83,17 +83,11 @@ def write_series(path: Path, features: VideoFeatures) -> None:
     import numpy as np
 
     from retrieval.core.errors import InvalidInputError
-    from retrieval.core.video import VIDEO_DIMS
+    from retrieval.video.kept import as_arrays
 
-    if features.series is None:
-        return
-    known = features.known()
-    values = np.array([known.get(name, np.nan) for name in VIDEO_DIMS])
     try:
         with path.open("wb") as file:
-            np.savez_compressed(
-                file, series=features.series.values, cuts=features.series.cuts, values=values
-            )
+            np.savez_compressed(file, allow_pickle=False, **as_arrays(features))
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
