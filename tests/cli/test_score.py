@@ -9,7 +9,11 @@ import pytest
 
 from indexer.learning.clips import read_clip
 from retrieval.core.video import SIGNAL_DIMS, VIDEO_DIMS
+from retrieval.encoders.perceptual import PerceptualEncoder
 from retrieval.encoders.perceptual_dims import DIMS
+from retrieval.video.features import FEATURE_SET
+from tests.cli.conftest import FEW, Segue
+from tests.learning import random_models
 from tests.video.clips import Shot, clip
 
 TEN = "-1,2,0,-1,1.5,40,50,40,40,5"
@@ -95,9 +99,24 @@ def test_bad_usage(run, trailer: Path, tmp_path: Path) -> None:
     assert str(sound) in done.error["message"]
 
 
-def test_a_missing_model_is_named(music, trailer: Path, tmp_path: Path) -> None:
-    from tests.cli.conftest import FEW, Segue
+@pytest.mark.parametrize("revision", [PerceptualEncoder().space.revision, "acme-1"])
+def test_a_trained_recommender(music, trailer: Path, tmp_path: Path, revision: str) -> None:
+    card = random_models.card("mlp", video_set=FEATURE_SET, output_set=revision)
+    path = random_models.write(tmp_path / "music.safetensors", card)
+    setting = {"SEGUE_VIDEO_RECOMMENDER": str(path)}
+    trained = Segue("--data", music.data, settings={**FEW, **setting})
+    if revision == "acme-1":
+        done = trained("score", trailer, "--json")
+        assert (done.code, done.error["reason"]) == (5, "FEATURE_SET_MISMATCH")
+        return
+    video = trained.json("score", trailer)["video"]
+    assert video["recommender"] == "music"
+    assert video["feature_set"] == FEATURE_SET
+    given = trained("score", "--features", ",".join(["50"] * 11), "--feature-set", "x", "--json")
+    assert (given.code, given.error["reason"]) == (5, "FEATURE_SET_MISMATCH")
 
+
+def test_a_missing_model_is_named(music, trailer: Path, tmp_path: Path) -> None:
     for setting in ("SEGUE_VIDEO_RECOMMENDER", "SEGUE_VIDEO_FEATURES"):
         gone = Segue("--data", music.data, settings={**FEW, setting: str(tmp_path / "gone")})
         done = gone("score", trailer, "--json")

@@ -124,6 +124,26 @@ def test_damage_is_stepped_over(decoder: ClipDecoder) -> None:
     assert len(frames) > 20
 
 
+@pytest.mark.parametrize("format", ["mp4", "webm"])
+def test_random_damage_ends_in_frames_or_a_clear_error(decoder: ClipDecoder, format: str) -> None:
+    whole = clip((Shot(0.4, seed=1),), size=(160, 90), format=format)
+    for seed in range(12):
+        rng = random.Random(seed)
+        data = bytearray(whole)
+        end = rng.choice([2000, len(data)])
+        for _ in range(rng.choice([1, 8, 80])):
+            data[rng.randrange(min(end, len(data)))] = rng.randrange(256)
+        try:
+            opened, frames = read(decoder, bytes(data[: rng.randrange(len(data) // 2, len(data))]))
+        except VideoError as error:
+            assert error.reason.startswith("VIDEO_"), seed
+            assert "trailer" in error.message
+        else:
+            times = [frame.time for frame in frames]
+            assert times == sorted(set(times)), seed
+            assert 0.0 < opened.duration < 60.0
+
+
 def test_files_that_are_no_videos(decoder: ClipDecoder, plain: bytes) -> None:
     before = children()
     assert reason_of(decoder, b"") == "VIDEO_EMPTY"
