@@ -141,6 +141,7 @@ def encode_prediction(prediction: VideoPrediction) -> video_pb2.VideoPrediction:
         source=prediction.source,
         mean=prediction.mean,
         weights=prediction.weights,
+        outside=prediction.outside,
     )
     if prediction.features is not None:
         encode_features(prediction.features, message.features)
@@ -162,4 +163,5 @@ def decode_prediction(message: video_pb2.VideoPrediction, where: str) -> VideoPr
         mean=all_finite(message.mean, join(where, "mean")),
         weights=all_finite(message.weights, join(where, "weights")),
         features=features,
+        outside=tuple(message.outside),
     )

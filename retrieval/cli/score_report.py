@@ -41,6 +41,8 @@ def print_score(response: SearchResponse, *, first: int = 1) -> None:
     """An answer as a table, with what it was predicted from above it."""
     for video in response.videos:
         note(_told(video))
+        if video.outside:
+            note(f"far outside this library, perhaps in other units: {', '.join(video.outside)}")
     rows = []
     for rank, hit in enumerate(response.hits, start=first):
         distance = distance_of(hit)
@@ -114,6 +116,7 @@ def _video_json(video: VideoPrediction) -> dict[str, Any]:
         "recommender": video.source,
         "prediction": dict(zip(DIMS, video.mean, strict=True)),
         "weights": dict(zip(DIMS, video.weights, strict=True)),
+        "outside": list(video.outside),
         **(_features_json(video.features) if video.features is not None else {}),
     }
 

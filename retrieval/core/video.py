@@ -156,6 +156,8 @@ class VideoPrediction:
         mean: Ten values in the units of the space asked.
         weights: What each of them counted.
         features: What was known of the clip; None if the query gave the prediction itself.
+        outside: Dimensions that counted and lie more than three deviations from the library's mean:
+            perhaps in other units.
     """
 
     query: int
@@ -163,3 +165,4 @@ class VideoPrediction:
     mean: tuple[float, ...]
     weights: tuple[float, ...]
     features: VideoFeatures | None = None
+    outside: tuple[str, ...] = ()

@@ -60,6 +60,7 @@ predictions = st.builds(
     st.lists(numbers, max_size=10).map(tuple),
     st.lists(numbers, max_size=10).map(tuple),
     st.none() | features(),
+    st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )
 
 

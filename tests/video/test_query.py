@@ -127,6 +127,18 @@ def test_a_clip_is_measured_and_answered(shelf: Shelf) -> None:
     assert told.source == "default mapping"
 
 
+def test_what_lies_far_outside_the_library_is_said(shelf: Shelf) -> None:
+    typical = shelf.values.mean(axis=0)
+    (told,) = shelf.ask(VideoQuery(tuple(typical))).videos
+    assert told.outside == ()
+    odd = typical.copy()
+    odd[[5, 8]] += 4.0 * shelf.values.std(axis=0)[[5, 8]]
+    (told,) = shelf.ask(VideoQuery(tuple(odd))).videos
+    assert told.outside == ("brightness", "arousal")
+    (told,) = shelf.ask(VideoQuery(tuple(odd), dims=("VA",))).videos
+    assert told.outside == ("arousal",), "only what counts"
+
+
 def refused(shelf: Shelf, query: VideoQuery, error: type[Exception], **more: object) -> str:
     with pytest.raises(error) as caught:
         shelf.ask(query, **more)

@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cretrieval/api/v1/video.proto\x12\x10retrieval.api.v1\"w\n\x0bVideoSeries\x12\x0e\n\x06motion\x18\x01 \x03(\x02\x12\x0e\n\x06\x65nergy\x18\x02 \x03(\x02\x12\x11\n\tlightness\x18\x03 \x03(\x02\x12\x13\n\x0btemperature\x18\x04 \x03(\x02\x12\x12\n\ncut_counts\x18\x05 \x03(\x02\x12\x0c\n\x04\x63uts\x18\x06 \x03(\x01\"\xd8\x01\n\rVideoFeatures\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12.\n\x07sources\x18\x02 \x03(\x0e\x32\x1d.retrieval.api.v1.VideoSource\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x03 \x01(\t\x12-\n\x06series\x18\x04 \x01(\x0b\x32\x1d.retrieval.api.v1.VideoSeries\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x42\x13\n\x11_duration_seconds\"\x82\x01\n\x0fVideoPrediction\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0f\n\x07weights\x18\x04 \x03(\x01\x12\x31\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0b\x32\x1f.retrieval.api.v1.VideoFeatures*\x92\x01\n\x0bVideoSource\x12\x1c\n\x18VIDEO_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_SOURCE_SIGNAL\x10\x01\x12\x16\n\x12VIDEO_SOURCE_MODEL\x10\x02\x12\x16\n\x12VIDEO_SOURCE_GIVEN\x10\x03\x12\x1c\n\x18VIDEO_SOURCE_UNAVAILABLE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cretrieval/api/v1/video.proto\x12\x10retrieval.api.v1\"w\n\x0bVideoSeries\x12\x0e\n\x06motion\x18\x01 \x03(\x02\x12\x0e\n\x06\x65nergy\x18\x02 \x03(\x02\x12\x11\n\tlightness\x18\x03 \x03(\x02\x12\x13\n\x0btemperature\x18\x04 \x03(\x02\x12\x12\n\ncut_counts\x18\x05 \x03(\x02\x12\x0c\n\x04\x63uts\x18\x06 \x03(\x01\"\xd8\x01\n\rVideoFeatures\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12.\n\x07sources\x18\x02 \x03(\x0e\x32\x1d.retrieval.api.v1.VideoSource\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x03 \x01(\t\x12-\n\x06series\x18\x04 \x01(\x0b\x32\x1d.retrieval.api.v1.VideoSeries\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x42\x13\n\x11_duration_seconds\"\x93\x01\n\x0fVideoPrediction\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0f\n\x07weights\x18\x04 \x03(\x01\x12\x31\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0b\x32\x1f.retrieval.api.v1.VideoFeatures\x12\x0f\n\x07outside\x18\x06 \x03(\t*\x92\x01\n\x0bVideoSource\x12\x1c\n\x18VIDEO_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_SOURCE_SIGNAL\x10\x01\x12\x16\n\x12VIDEO_SOURCE_MODEL\x10\x02\x12\x16\n\x12VIDEO_SOURCE_GIVEN\x10\x03\x12\x1c\n\x18VIDEO_SOURCE_UNAVAILABLE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'retrieval.api.v1.video_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VIDEOSOURCE']._serialized_start=524
-  _globals['_VIDEOSOURCE']._serialized_end=670
+  _globals['_VIDEOSOURCE']._serialized_start=541
+  _globals['_VIDEOSOURCE']._serialized_end=687
   _globals['_VIDEOSERIES']._serialized_start=50
   _globals['_VIDEOSERIES']._serialized_end=169
   _globals['_VIDEOFEATURES']._serialized_start=172
   _globals['_VIDEOFEATURES']._serialized_end=388
   _globals['_VIDEOPREDICTION']._serialized_start=391
-  _globals['_VIDEOPREDICTION']._serialized_end=521
+  _globals['_VIDEOPREDICTION']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

@@ -53,15 +53,17 @@ class VideoFeatures(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[VideoSource, str]]] = ..., feature_set: _Optional[str] = ..., series: _Optional[_Union[VideoSeries, _Mapping]] = ..., duration_seconds: _Optional[float] = ..., partial: bool = ...) -> None: ...
 
 class VideoPrediction(_message.Message):
-    __slots__ = ("query", "source", "mean", "weights", "features")
+    __slots__ = ("query", "source", "mean", "weights", "features", "outside")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
     query: int
     source: str
     mean: _containers.RepeatedScalarFieldContainer[float]
     weights: _containers.RepeatedScalarFieldContainer[float]
     features: VideoFeatures
-    def __init__(self, query: _Optional[int] = ..., source: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., weights: _Optional[_Iterable[float]] = ..., features: _Optional[_Union[VideoFeatures, _Mapping]] = ...) -> None: ...
+    outside: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, query: _Optional[int] = ..., source: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., weights: _Optional[_Iterable[float]] = ..., features: _Optional[_Union[VideoFeatures, _Mapping]] = ..., outside: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.core.errors import (
     BusyError,
@@ -30,6 +31,7 @@ from retrieval.search.queries.kind import Asked, QueryKind, Sources
 from retrieval.search.weights import query_weights, statistics_of
 
 GIVEN = "given"
+_FAR = 3.0
 
 
 class VideoKind(QueryKind[VideoQuery]):
@@ -107,7 +109,12 @@ class VideoKind(QueryKind[VideoQuery]):
             if probe is None and not projected:
                 raise _nothing(one, "the recommender says nothing about the spaces asked")
             sources.videos[one.index] = VideoPrediction(
-                one.index, prediction.source, prediction.mean, tuple(counted.tolist()), features
+                query=one.index,
+                source=prediction.source,
+                mean=prediction.mean,
+                weights=tuple(counted.tolist()),
+                features=features,
+                outside=_outside(prediction, counted, _statistics(felt, sources)),
             )
 
 
@@ -161,6 +168,15 @@ def _projected(
         check_vector(space, vector, where=f"{one.where}video.projection")
         share *= one.shares.get(name, one.shares.get(felt.name, 1.0))
         yield replace(one, shares={**one.shares, name: share}), Probe(name, vector)
+
+
+def _outside(
+    prediction: Prediction, counted: NDArray[np.float64], statistics: Statistics
+) -> tuple[str, ...]:
+    apart = np.abs(np.asarray(prediction.mean) - statistics.mean) / statistics.std
+    return tuple(
+        name for name, far in zip(DIMS, (counted > 0) & (apart > _FAR), strict=True) if far
+    )
 
 
 def _statistics(felt: EmbeddingSpace, sources: Sources) -> Statistics:
