@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,6 +13,9 @@ from retrieval.cli.state import State, global_options, pass_state
 if TYPE_CHECKING:
     from indexer.describe_file import FileFacts
     from retrieval.describe.protocol import Descriptor
+    from retrieval.encoders.protocol import AudioEncoder
+
+_ALWAYS = ("duration", "bpm", "key", "mode", "camelot")
 
 
 @click.command("describe")
@@ -59,11 +62,12 @@ def command(state: State, *, files: tuple[Path, ...], plot: Path | None) -> int:
 
         check_matplotlib()
     descriptors = _descriptors()
+    encoders = [cast("AudioEncoder", load("perceptual"))]
     limits = Limits(max_duration=state.settings().max_duration)
     failed = False
     for path in files:
         try:
-            facts = describe_file(path, descriptors, [load("perceptual")], limits=limits)  # type: ignore[list-item]
+            facts = describe_file(path, descriptors, encoders, limits=limits)
         except AudioError as error:
             if len(files) == 1:
                 raise
@@ -110,6 +114,3 @@ def _show(path: Path, facts: FileFacts, state: State) -> None:
     series = {f"{one.name} (series)": f"{len(one.values)} values" for one in facts.described.series}
     rows = value_rows({**known, **series})
     print_table((Column("field", "cyan"), Column("value", fold=True)), rows)
-
-
-_ALWAYS = ("duration", "bpm", "key", "mode", "camelot")
