@@ -10,20 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.features_layout import read_head
-from indexer.features_npy import read_features
 from indexer.learning.clip_reader import ClipReader
 from indexer.learning.clips import Clip
 from indexer.learning.csv_rows import PairRow, Row, bad, read_rows
 from indexer.learning.music import Music, MusicSource
-from retrieval.core.errors import InvalidInputError, VideoError
+from indexer.learning.table_music import table_music
+from retrieval.core.errors import VideoError
 from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures
-from retrieval.encoders.perceptual_dims import DIMS
 from retrieval.video.features import FEATURE_SET
-from retrieval.video.model_card import ProjectionSpace
-
-_PARENTS = 8
-"""How far above a vector the description of its space is looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +127,7 @@ def read_pairs(
     if not given and video_set not in {None, FEATURE_SET}:
         raise bad(f"{path}: no dimension of a picture is given; leave --video-set out")
     heard = _tracks(path, rows)
-    known = _music(path, heard, revision, space, music)
+    known = table_music(path, heard, revision, space, music)
     clips = _clips(path, _firsts(path, rows), video_set or FEATURE_SET, reader, given=given)
     seen = {name: place for place, name in enumerate(clips.names)}
     tracks = {row.track: place for place, row in enumerate(heard)}
@@ -171,28 +165,6 @@ def _tracks(path: Path, rows: Sequence[PairRow]) -> list[PairRow]:
                     f"{first.line} ({what}); a track is the same in all its rows"
                 )
     return list(heard.values())
-
-
-def _music(
-    path: Path,
-    rows: Sequence[PairRow],
-    revision: str | None,
-    space: tuple[str, str] | None,
-    source: MusicSource | None,
-) -> Music:
-    """What the table says of its tracks, or else what the library does."""
-    if all(value is None for row in rows for value in row.sound):
-        if source is None or revision is not None:
-            raise bad(f"{path}, line 1: columns are missing: {', '.join(DIMS)}")
-        return source([(row.track, row.line) for row in rows])
-    for row in rows:
-        if None in row.sound:
-            raise bad(f"{path}, line {row.line}, column {DIMS[row.sound.index(None)]!r}: no value")
-    if revision is None:
-        raise bad(f"{path}: of which revision are the ten dimensions of the music? --revision")
-    embeddings, found = _embeddings(path, rows, space)
-    sound = np.array([row.sound for row in rows], dtype=np.float64)
-    return Music(sound, revision, embeddings, found)
 
 
 def _clips(
@@ -282,44 +254,3 @@ def _once(path: Path, rows: Sequence[Row]) -> None:
             raise bad(
                 f"{path}, line {row.line}, column 'video': {row.video!r} has line {first} already"
             )
-
-
-def _embeddings(
-    path: Path, rows: Sequence[PairRow], space: tuple[str, str] | None
-) -> tuple[NDArray[np.float32] | None, ProjectionSpace | None]:
-    named = [row for row in rows if row.embedding is not None]
-    if not named:
-        return None, None
-    if len(named) < len(rows):
-        bare = next(row for row in rows if row.embedding is None)
-        raise bad(f"{path}, line {bare.line}, column 'embedding': give all tracks one, or none")
-    found: list[NDArray[np.float32]] = []
-    for row in named:
-        where = f"{path}, line {row.line}, column 'embedding': {row.embedding}"
-        try:
-            vector = read_features(path.parent / str(row.embedding)).rows
-        except (InvalidInputError, OSError) as error:
-            raise bad(f"{where}: {error}") from error
-        if len(vector) != 1:
-            raise bad(f"{where}: it holds {len(vector)} vectors; export whole tracks")
-        if found and vector.shape[1] != len(found[0]):
-            raise bad(f"{where}: {vector.shape[1]} values, others have {len(found[0])}")
-        found.append(vector[0] / np.linalg.norm(vector[0]))
-    first = path.parent / str(named[0].embedding)
-    space = space or _described(first)
-    if space is None:
-        raise bad(
-            f"{path}, column 'embedding': which space are these vectors of? They do not lie in a "
-            "folder of segue export; say --space NAME=REVISION, as segue spaces shows it"
-        )
-    rows_ = np.asarray(np.stack(found), dtype=np.float32)
-    return rows_, ProjectionSpace(space=space[0], revision=space[1], dim=rows_.shape[1])
-
-
-def _described(vector: Path) -> tuple[str, str] | None:
-    """Name and revision of the space, if the vector lies where ``segue export`` put it."""
-    for folder in list(vector.resolve().parents)[:_PARENTS]:
-        head = read_head(folder)
-        if head is not None:
-            return head.name, head.revision
-    return None

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from retrieval.cli.bars import counting_stages
 from retrieval.cli.state import State, global_options, pass_state
+from retrieval.cli.train_options import (
+    chosen_options,
+    library_source,
+    read_revision,
+    read_space,
+    training_options,
+)
 
 if TYPE_CHECKING:
-    from indexer.learning.music import Music, MusicSource
-    from indexer.learning.options import TrainingOptions, TrainingReport
-
-F = TypeVar("F", bound=Callable[..., Any])
-_HERE = "here"
+    from indexer.learning.options import TrainingReport
 
 
 @click.group("train", no_args_is_help=True)
@@ -33,57 +36,6 @@ def command() -> None:
       segue train recommender pairs.csv -o music.safetensors --video-set acme-1 --revision here
       segue train video-features clips.csv -o eyes.safetensors --video-set acme-1
     """
-
-
-def _shared(function: F) -> F:
-    options = [
-        click.option(
-            "-o",
-            "--output",
-            required=True,
-            metavar="FILE",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="The safetensors file to write.",
-        ),
-        click.option(
-            "--epochs",
-            type=click.IntRange(1, 10_000),
-            default=60,
-            show_default=True,
-            help="Of the temporal model, at most.",
-        ),
-        click.option(
-            "--width",
-            type=click.IntRange(8, 1024),
-            default=128,
-            show_default=True,
-            help="Of the temporal model; a multiple of 8.",
-        ),
-        click.option(
-            "--layers",
-            type=click.IntRange(1, 8),
-            default=2,
-            show_default=True,
-            help="Of the temporal model.",
-        ),
-        click.option(
-            "--seed",
-            type=click.IntRange(0),
-            default=0,
-            show_default=True,
-            help="Of the split and of the training.",
-        ),
-        click.option(
-            "--device",
-            metavar="NAME",
-            help="cpu, cuda, cuda:1 or mps.  [env: SEGUE_DEVICE; default: auto]",
-        ),
-        click.option("--overwrite", is_flag=True, help="Replace the model that is there."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress, and no table."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 @command.command("recommender", short_help="From a clip to the music for it.")
@@ -123,7 +75,7 @@ def _shared(function: F) -> F:
     show_default=True,
     help="Recipes of the baseline to try; 0 takes the usual one.",
 )
-@_shared
+@training_options
 @global_options(address=False)
 @pass_state
 def recommender(
@@ -166,12 +118,12 @@ def recommender(
     """
     from retrieval.cli.training import show_recommender
 
-    name, of = _space(space)
-    options = _options(
+    name, of = read_space(space)
+    options = chosen_options(
         state,
         more,
         video_set=video_set,
-        output_set=_revision(revision),
+        output_set=read_revision(revision),
         model=model,
         trials=trials,
     )
@@ -184,7 +136,7 @@ def recommender(
             output,
             options,
             space=(name, of) if name and of else None,
-            music=_music(state, pairs, None if of else name),
+            music=library_source(state, pairs, None if of else name),
             frames=load_frame_model(state.settings()),
             watch=watch,
         )
@@ -208,7 +160,7 @@ def recommender(
     show_default=True,
     help="Let validation choose, or say which; below 500 clips auto is ridge.",
 )
-@_shared
+@training_options
 @global_options(address=False)
 @pass_state
 def video_features(
@@ -239,7 +191,7 @@ def video_features(
     """
     from retrieval.cli.training import show_features
 
-    options = _options(state, more, output_set=video_set, model=model, trials=0)
+    options = chosen_options(state, more, output_set=video_set, model=model, trials=0)
     with counting_stages("reading", show=not (quiet or state.json)) as watch:
         from indexer.learning.video_features import train_video_features
         from retrieval.video.looking import load_frame_model
@@ -247,29 +199,6 @@ def video_features(
         frames = load_frame_model(state.settings())
         report = train_video_features(clips, output, options, frames=frames, watch=watch)
     _finish(report, state, quiet=quiet, show=show_features)
-
-
-def _options(state: State, more: dict[str, Any], **chosen: Any) -> TrainingOptions:
-    from retrieval.core.errors import InvalidInputError, PreconditionError
-
-    try:
-        from indexer.learning.options import TrainingOptions
-        from indexer.learning.temporal import TemporalRecipe
-    except ImportError as error:
-        raise PreconditionError(
-            "training needs more packages: pip install 'segue[train-video]'",
-            reason="MODEL_MISSING",
-            metadata={"extra": "train-video"},
-        ) from error
-    if more["width"] % 8:
-        raise InvalidInputError("--width must be a multiple of 8")
-    return TrainingOptions(
-        **chosen,
-        temporal=TemporalRecipe(epochs=more["epochs"], width=more["width"], layers=more["layers"]),
-        seed=more["seed"],
-        device=more["device"] or state.settings().device.split(",")[0],
-        overwrite=more["overwrite"],
-    )
 
 
 def _finish(
@@ -285,46 +214,3 @@ def _finish(
         print_json(report.as_dict())
     elif not quiet:
         show(report)
-
-
-def _revision(given: str | None) -> str | None:
-    if given != _HERE:
-        return given
-    from retrieval.encoders.perceptual import PerceptualEncoder
-
-    return PerceptualEncoder().space.revision
-
-
-def _space(given: str | None) -> tuple[str | None, str | None]:
-    if given is None:
-        return None, None
-    from retrieval.core.spaces import SPACE_NAME
-
-    name, equals, revision = given.partition("=")
-    if not SPACE_NAME.match(name) or bool(equals) != bool(revision):
-        raise click.UsageError("--space takes NAME or NAME=REVISION, as segue spaces shows them")
-    return name, revision or None
-
-
-def _music(state: State, table: Path, space: str | None) -> MusicSource:
-    """The library, opened once a table is found to need it."""
-
-    def find(tracks: Sequence[tuple[str, int]]) -> Music:
-        from indexer.learning.music import library_music
-        from retrieval.cli.opening import open_library
-        from retrieval.cli.references import resolve
-        from retrieval.core.errors import InvalidInputError, NotFoundError
-
-        with open_library(state) as library:
-            ids = []
-            for name, line in tracks:
-                try:
-                    ids.append(resolve(library, name))
-                except (NotFoundError, InvalidInputError) as error:
-                    raise type(error)(
-                        f"{table}, line {line}, column 'track': {error.message}",
-                        metadata={**error.metadata, "line": str(line)},
-                    ) from None
-            return library_music(library, ids, space)
-
-    return find
