@@ -55,8 +55,8 @@ class Example:
     truth: Truth
 
 
-def fit(examples: list[Example], drums: list[Sound]) -> None:
-    """Fit all tables and write them."""
+def fit(examples: list[Example], drums: list[Example]) -> None:
+    """Fit all tables to songs, and to pieces for drums alone, and write them."""
     tables: Tables = {}
     for step in (_tempo, _beats, _accents, _chords, _levels, _keys):
         tables |= step(examples, drums)
@@ -65,8 +65,8 @@ def fit(examples: list[Example], drums: list[Sound]) -> None:
     save_file(tables, fitted.FILE)
 
 
-def _tempo(examples: list[Example], _: list[Sound]) -> Tables:
-    known = [one for one in examples if one.truth.bpm]
+def _tempo(examples: list[Example], drums: list[Example]) -> Tables:
+    known = [one for one in (*examples, *drums) if one.truth.bpm]
     inputs = _tensor([tempo.features(one.sound.share(onsets)) for one in known])
     octaves = np.log2(tempo.GRID / np.array([[one.truth.bpm] for one in known], dtype=float))
     near = np.exp(-0.5 * np.square(octaves / 0.025))
@@ -81,10 +81,10 @@ def _tempo(examples: list[Example], _: list[Sound]) -> Tables:
     return {"tempo": weights / scale.numpy()}
 
 
-def _beats(examples: list[Example], _: list[Sound]) -> Tables:
+def _beats(examples: list[Example], drums: list[Example]) -> Tables:
     """Weights by which of all places of a beat the beat itself stands out."""
     inputs = []
-    for one in examples:
+    for one in (*examples, *drums):
         beats = one.truth.beats
         if len(beats):
             rows = emphasised(one.sound)
@@ -111,7 +111,7 @@ def _moved(folded: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([0.5 * (np.roll(folded, m, 1) + np.roll(folded, -m, 1)) for m in moves])
 
 
-def _accents(examples: list[Example], _: list[Sound]) -> Tables:
+def _accents(examples: list[Example], _: list[Example]) -> Tables:
     inputs, labels = [], []
     for one in examples:
         beats = one.truth.beats
@@ -131,7 +131,7 @@ def _accents(examples: list[Example], _: list[Sound]) -> Tables:
     return {"accents": weights, "accents_usual": np.log(usual).astype(np.float32)}
 
 
-def _chords(examples: list[Example], drums: list[Sound]) -> Tables:
+def _chords(examples: list[Example], drums: list[Example]) -> Tables:
     inputs, silences, labels = [], [], []
     for one in examples:
         edges = np.arange(0.0, one.sound.seconds, 0.25)
@@ -142,10 +142,10 @@ def _chords(examples: list[Example], drums: list[Sound]) -> Tables:
         inputs.append(chord_features(one.sound.share(chroma), edges)[found >= 0])
         silences.append(silence_features(one.sound.share(chroma), edges)[found >= 0])
         labels.append(found[found >= 0])
-    for sound in drums:
-        edges = np.arange(0.0, sound.seconds, 0.25)
-        inputs.append(chord_features(sound.share(chroma), edges))
-        silences.append(silence_features(sound.share(chroma), edges))
+    for one in drums:
+        edges = np.arange(0.0, one.sound.seconds, 0.25)
+        inputs.append(chord_features(one.sound.share(chroma), edges))
+        silences.append(silence_features(one.sound.share(chroma), edges))
         labels.append(np.full(len(edges) - 1, NO_CHORD))
     turned = np.concatenate(inputs)[:, :, (np.arange(12)[:, None] + np.arange(12)) % 12]
     rows, still = _tensor(turned), _tensor(np.concatenate(silences))
@@ -160,10 +160,10 @@ def _chords(examples: list[Example], drums: list[Sound]) -> Tables:
     return {"chords": weights, "chord_modes": modes, "no_chord": none}
 
 
-def _levels(examples: list[Example], _: list[Sound]) -> Tables:
+def _levels(examples: list[Example], drums: list[Example]) -> Tables:
     """Weights by which the tempo stands out of the likely ones."""
     inputs, classes = [], []
-    for one in examples:
+    for one in (*examples, *drums):
         likely = tempo.candidates(one.sound) if one.truth.bpm else []
         wrong = [abs(bpm / one.truth.bpm - 1.0) for bpm, _ in likely] if one.truth.bpm else []
         if wrong and min(wrong) < 0.04:
@@ -185,7 +185,7 @@ def _levels(examples: list[Example], _: list[Sound]) -> Tables:
     return {"levels": (weights / scale).astype(np.float32)}
 
 
-def _keys(examples: list[Example], _: list[Sound]) -> Tables:
+def _keys(examples: list[Example], _: list[Example]) -> Tables:
     known = [one for one in examples if one.truth.key is not None]
     inputs = np.array([key.features(one.sound) for one in known])
     rng = np.random.default_rng(5)
@@ -225,5 +225,5 @@ def _tensor(rows: object) -> torch.Tensor:
 if __name__ == "__main__":
     fit(
         [Example(heard(song), song.truth) for song in fitting()],
-        [heard(song) for song in drumming()],
+        [Example(heard(song), song.truth) for song in drumming()],
     )

@@ -178,8 +178,8 @@ def fitting() -> Iterator[Rendered]:
 
 
 def drumming() -> Iterator[Rendered]:
-    """30 pieces without any pitch, to fit to."""
-    return chain(own(beating(7_000_000, 10)), fluid(_FONTS, beating(8_000_000, 20)))
+    """60 pieces without any pitch, to fit to."""
+    return chain(own(beating(7_000_000, 20)), fluid(_FONTS, beating(8_000_000, 40)))
 
 
 def _part(voice: Voice, beat: float) -> Part:

@@ -24,7 +24,7 @@ SHORTEST = 8.0
 """Seconds of sound that have a tempo."""
 
 _MULTIPLES = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4, 6, 8)
-_LEVELS = (1.0, 2.0, 1 / 2, 3 / 2, 2 / 3, 3.0, 1 / 3)
+_LEVELS = (1.0, 2.0, 1 / 2, 3 / 2, 2 / 3, 4 / 3, 3 / 4, 3.0, 1 / 3)
 """Tempi that may be heard instead of one."""
 _SLOWEST, _FASTEST = 35.0, 260.0
 _WINDOW = 16.0
@@ -35,7 +35,7 @@ _TINY = 1e-9
 
 
 def candidates(sound: Sound) -> list[tuple[float, float]]:
-    """Tempi that a sound may have, with the natural logarithms of their chances, at most 17.
+    """Tempi that a sound may have, with the natural logarithms of their chances, at most 20.
 
     The likeliest of the grid and its simple multiples, the same of the second one, and two more;
     none below ``SHORTEST`` seconds, or where nothing begins.
@@ -107,14 +107,14 @@ def _autocorrelation(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _peaks(chances: Array, count: int) -> list[float]:
-    """The likeliest tempi that are 4 % apart at least, the first one first."""
+    """The likeliest tempi that are 12 % apart at least, the first one first."""
     left, found = chances.copy(), []
     for _ in range(count):
         around = _near(float(GRID[left.argmax()]))
         weights = chances[around] + 1e-12
         bpm = float(2.0 ** np.average(np.log2(GRID[around]), weights=weights))
         found.append(bpm)
-        left[np.abs(np.log2(GRID / bpm)) < np.log2(1.06)] = 0.0
+        left[np.abs(np.log2(GRID / bpm)) < np.log2(1.12)] = 0.0
     return found
 
 

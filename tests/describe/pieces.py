@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tests.signals import Samples
 RATE = 22_050
 
 
+@cache
 def piece(
     progression: str,
     *,
@@ -24,7 +26,7 @@ def piece(
     up: int = 0,
     drums: bool = True,
 ) -> Samples:
-    """A loop of chords, a bar each, ``up`` semitones higher than written; mono at ``RATE``."""
+    """A loop of chords, a bar each, ``up`` semitones higher than written; nobody changes it."""
     chords = [Chord((c.root + up) % 12, c.minor) for c in parse_progression(progression)]
     notes, bass = [], []
     for bar in range(bars):

@@ -15,7 +15,7 @@ AUDIO = Path(__file__).parents[3] / "shared" / "audio"
 
 
 def test_a_few_songs_of_our_own_synthesiser() -> None:
-    found = accuracy((heard(song), song.truth) for song in own(composed(1_000_000, 8)))
+    found = accuracy((heard(song), song.truth) for song in own(composed(1_000_000, 6)))
     assert found is not None
     assert found.key >= 0.8 and found.key_sure == 1.0
     assert found.acc1 >= 0.6 and found.acc2 >= 0.8

@@ -38,7 +38,7 @@ def test_a_waltz_has_three_beats() -> None:
 
 
 def test_the_alternative_is_another_tempo() -> None:
-    found = rhythm(clicks(100.0, 20.0)).scalars
+    found = rhythm(clicks(100.0, 20.0, RATE), RATE).scalars
     both = [found["bpm_measured"], found["bpm_alt"]]
     assert any(value == pytest.approx(100.0, rel=0.01) for value in both)
     assert abs(np.log2(both[1] / both[0])) > 0.05  # type: ignore[operator]
@@ -62,8 +62,8 @@ def test_silence_has_no_tempo(seconds: float) -> None:
 
 def test_what_is_short_or_nothing_but_noise_is_not_sure_of_its_tempo() -> None:
     assert not rhythm(drumming(6.0, 120.0)).scalars
-    assert rhythm(noise(20.0)).scalars.get("bpm_confidence", 0.0) < 0.6  # type: ignore[operator]
-    assert pulse(heard(clicks(100.0, 3.0))) is None
+    assert rhythm(noise(20.0, RATE)).scalars.get("bpm_confidence", 0.0) < 0.6  # type: ignore[operator]
+    assert pulse(heard(clicks(100.0, 3.0, RATE), RATE)) is None
 
 
 def test_a_tempo_is_made_exact_by_the_intervals_that_keep_to_it() -> None:
