@@ -123,5 +123,5 @@ def decode_fusion(message: pb.Fusion, where: str = "fusion") -> Fusion:
     Raises:
         InvalidInputError: For an unknown method.
     """
-    method = enum_value(message.method, _METHODS, join(where, "method"), FusionMethod.RRF)
+    method = enum_value(message.method, _METHODS, join(where, "method"), Fusion().method)
     return Fusion(method, message.k if message.HasField("k") else Fusion().k)

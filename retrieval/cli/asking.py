@@ -85,9 +85,10 @@ def _answer_options(limit: int) -> Sequence[Callable[[F], F]]:
             "--fusion",
             "fusion_name",
             type=click.Choice(["rrf", "score", "fit"]),
-            default="rrf",
+            default="fit",
             show_default=True,
-            help="How several rankings become one: by rank, by scaled score, or by fit.",
+            help="How several rankings become one: by fit (by rank where no fit is known), by rank,"
+            " or by scaled score.",
         ),
         click.option(
             "--min-fit",

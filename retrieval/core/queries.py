@@ -18,7 +18,7 @@ MAX_TEXT_QUERY = 4_096
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 MAX_CLIP_BYTES = 64 * 1024 * 1024
 WEAK = 0.5
-"""Fit below which a hit is marked: it is more likely something else than what was asked for."""
+"""Fit below which a hit is marked: more likely than not, what was asked for is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +142,16 @@ class FusionMethod(Enum):
     WEIGHTED_SCORE = "weighted_score"
     """Sum of share times score, each ranking scaled to 0..1 by its own minimum and maximum."""
     FIT = "fit"
-    """1 - product of (1 - fit)^share over the rankings whose space is calibrated on the library;
-    RRF where none is, and among equals."""
+    """1 - product of (1 - fit)^share, RRF among equals; RRF alone unless the space of every ranking
+    is calibrated on the library. Of convex combinations of calibrated scores see Bruch, Gai and
+    Ingber 2023."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """Fusion method; ``k`` is the RRF constant, >= 1."""
 
-    method: FusionMethod = FusionMethod.RRF
+    method: FusionMethod = FusionMethod.FIT
     k: int = 60
 
 
@@ -226,8 +227,9 @@ class Evidence:
         rank: From 1.
         score: The space's own score, higher is better (cosine, BM25, or -distance).
         distance: The distance in weighted-Euclidean spaces, else None.
-        fit: How likely the track is what the query asks for, as far as this space can tell, 0 to 1;
-            None where the space is not calibrated on the library (``search.calibration``).
+        fit: How likely the library has what the query asks for, as far as this space can tell, if
+            this is the best it has, 0 to 1; None where the space is not calibrated on the library
+            (``search.calibration``).
     """
 
     query: int
@@ -247,8 +249,8 @@ class Hit:
         score: The single ranking's own score, or the fused score of several.
         segments: Best first.
         evidence: One entry per ranking the track was in.
-        fit: How likely it is what was asked for, 0 to 1, by all spaces that can tell; None if none
-            can. Unlike scores it compares between answers.
+        fit: How likely the library has what was asked for, if this is the best it has, 0 to 1, by
+            all spaces that can tell; None if none can. Unlike scores it compares between answers.
     """
 
     track: Track

@@ -25,7 +25,7 @@ from retrieval.search.fuse import Lane, Ranking, fuse
 from retrieval.store.protocol import Match
 from tests.search.catalogue import HueEncoder, fill, track_id
 
-METHODS = [Fusion(), Fusion(FusionMethod.WEIGHTED_SCORE)]
+METHODS = [Fusion(FusionMethod.RRF), Fusion(FusionMethod.WEIGHTED_SCORE)]
 NAMES = ("old", "new", "newer")
 SPACES = tuple(
     EmbeddingSpace(name, 4, Distance.COSINE, f"{name}-1", float16=False) for name in NAMES
@@ -83,7 +83,7 @@ def test_strangers_are_told_from_tracks_that_rank_low(own_store):
     found = records(400, 300)
     library = library_of(own_store, found)
     query = WeightedQuery(TrackQuery(track_id(0)))
-    hits = library.search(SearchRequest((query,), limit=1000)).hits
+    hits = library.search(SearchRequest((query,), limit=1000, fusion=METHODS[0])).hits
     everywhere = [h for h in hits if h.track.id < track_id(300)]
     strangers = [h for h in hits if h.track.id >= track_id(300)]
     assert (len(everywhere), len(strangers)) == (299, 100)

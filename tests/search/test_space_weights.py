@@ -26,7 +26,7 @@ from retrieval.store.protocol import Match
 from tests.search.catalogue import HueEncoder, encoders, track_id
 
 WEIGHTS = {"hue": 3.0, "perceptual": 0.25}
-METHODS = [Fusion(k=10), Fusion(FusionMethod.WEIGHTED_SCORE)]
+METHODS = [Fusion(FusionMethod.RRF, k=10), Fusion(FusionMethod.WEIGHTED_SCORE)]
 
 
 def parts_of(hits, fusion):
