@@ -64,7 +64,12 @@ def print_table(
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption or None)
     table.caption_justify = "left"
-    shown = [place for place, column in enumerate(columns) if not column.pipes]
+    shown = [
+        place
+        for place, column in enumerate(columns)
+        # A mark that no row bears takes no room.
+        if not column.pipes and (column.name or any(row[place] for row in rows))
+    ]
     for place in shown:
         column = columns[place]
         table.add_column(
