@@ -121,11 +121,14 @@ def fit(
     optimiser = _optimiser(network, schedule)
     earlier = session.resume.get(stage) if keep else None
     progress = earlier or {"epoch": 0, "best": None, "epochs": 0, "score": (-math.inf, -math.inf)}
-    if earlier is not None:
+    # One that came to its end keeps no optimiser to go on with.
+    if earlier is not None and earlier["optimiser"] is not None:
         network.load_state_dict(earlier["network"])
         optimiser.load_state_dict(earlier["optimiser"])
     last = schedule.epochs if epochs is None else epochs
     batches = max(1, round(len(rows) / schedule.batch))
+    if earlier is not None and earlier["optimiser"] is None:
+        last = 0
     while progress["epoch"] < last and not _tired(progress, schedule):
         epoch = progress["epoch"]
         chance = session.chance(stage, epoch + 1)
@@ -153,7 +156,6 @@ def fit(
     network.load_state_dict(progress["best"])
     network.eval()
     if keep:
-        # What is finished needs no optimiser to go on with.
         session.resume.put(stage, progress | {"network": progress["best"], "optimiser": None})
     return Fitted(progress["best"], progress["epochs"], tuple(progress["score"]))
 

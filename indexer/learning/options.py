@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from indexer.learning.resuming import Resume
 from indexer.learning.temporal import TemporalRecipe
 from indexer.learning.tuning import load_optuna
 from indexer.learning.watching import Watch
-from retrieval.core.errors import InvalidInputError
+from retrieval.core.errors import CancelledError, InvalidInputError
 from retrieval.encoders.checkpoints import write_safetensors
 from retrieval.encoders.device import choose_device
 from retrieval.video.model_card import KEY, Card
@@ -113,11 +115,22 @@ def begin(
     """
     device = choose_device(options.device)
     # On another device the same seed gives another model.
-    resume = Resume(out.with_name(out.name + RESUME), repr((digest, options, device.type)))
+    same = replace(options, overwrite=False)
+    resume = Resume(out.with_name(out.name + RESUME), repr((digest, same, device.type)))
     session = Session(options.seed, device, resume, stop, watch)
     # Hours of training end in a file: better to know now that it cannot be written.
     resume.put("begun", True, now=True)
     return session
+
+
+@contextmanager
+def kept(session: Session) -> Iterator[None]:
+    """Leave all that was learned to the next run, if this one is stopped."""
+    try:
+        yield
+    except CancelledError:
+        session.resume.write()
+        raise
 
 
 def write_model(out: Path, card: Card, tensors: dict[str, Array], session: Session) -> None:

@@ -22,6 +22,7 @@ from indexer.learning.options import (
     TrainingReport,
     begin,
     check_options,
+    kept,
     write_model,
 )
 from indexer.learning.prepared import Prepared, prepare_pairs
@@ -105,8 +106,9 @@ def train_recommender(
             options.seed,
         )
         session = begin(out, pairs.digest, options, watch=watch, stop=stop)
-        chosen = _choose(pairs, parts, options, session)
-        card, tensors = _finish(pairs, parts, options, session, chosen=chosen)
+        with kept(session):
+            chosen = _choose(pairs, parts, options, session)
+            card, tensors = _finish(pairs, parts, options, session, chosen=chosen)
         write_model(out, card, tensors, session)
     return TrainingReport(out, card, session.resume.begun)
 

@@ -53,8 +53,15 @@ class Resume:
             InvalidInputError: The file cannot be written.
         """
         self._stages[stage] = state
-        if not now and time.monotonic() - self._written < EVERY:
-            return
+        if now or time.monotonic() - self._written >= EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Write all that was put.
+
+        Raises:
+            InvalidInputError: The file cannot be written.
+        """
         part = self._path.with_name(self._path.name + ".part")
         try:
             torch.save({"key": self._key, "stages": self._stages}, part)

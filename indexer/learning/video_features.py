@@ -20,6 +20,7 @@ from indexer.learning.options import (
     TrainingReport,
     begin,
     check_options,
+    kept,
     write_model,
 )
 from indexer.learning.prepared import PreparedClips, prepare_clips, scaling
@@ -74,7 +75,8 @@ def train_video_features(
             clips = read_clips(table, reader)
         parts = split([(source,) for source in clips.sources], clips.splits, options.seed)
         session = begin(out, clips.digest, options, watch=watch, stop=stop)
-        card, tensors = _train(clips, parts, options, session)
+        with kept(session):
+            card, tensors = _train(clips, parts, options, session)
         write_model(out, card, tensors, session)
     return TrainingReport(out, card, session.resume.begun)
 

@@ -32,7 +32,7 @@ SMALL = TrainingOptions(
     trials=0,
     temporal=TemporalRecipe(width=32, layers=1, epochs=24, rate=3e-3, dropout=0.0),
 )
-QUICK = dataclasses.replace(SMALL, temporal=TemporalRecipe(width=8, layers=1, heads=2, epochs=2))
+QUICK = dataclasses.replace(SMALL, temporal=TemporalRecipe(width=8, layers=1, heads=2, epochs=3))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,13 +137,15 @@ def test_a_stopped_run_goes_on_to_the_same_file(few: Path, tmp_path: Path) -> No
         *("temporal model", "baseline, again", "temporal model, again"),
     ]
     out = tmp_path / "stopped.safetensors"
-    stops = 0
+    begun: list[list[str]] = []
     for stage in ("trial 2", "temporal model", "temporal model, again", "nothing"):
         stop = threading.Event()
+        told: list[str] = []
 
         def watch(doing: str, done: int, total: int, at: str = stage) -> None:
-            if doing == at and done >= min(2, total - 1):
-                stop.set()  # noqa: B023 - called in this turn only
+            told.append(doing)  # noqa: B023 - called in this turn only
+            if doing == at and done >= min(1, total - 1):
+                stop.set()  # noqa: B023 - as above
 
         try:
             report = train_recommender(few, out, options, space=SPACE, watch=watch, stop=stop)
@@ -151,8 +153,17 @@ def test_a_stopped_run_goes_on_to_the_same_file(few: Path, tmp_path: Path) -> No
             assert "goes on from here" in error.message
             assert not out.exists()
             assert out.with_name(out.name + RESUME).exists()
-            stops += 1
-    assert stops == 3
+        begun.append(list(dict.fromkeys(told)))
+    # What is done is not done again.
+    assert begun == [
+        ["reading clips", "tuning", "trial 1", "trial 2"],
+        ["reading clips", "tuning", "trial 2", "baseline", "temporal model"],
+        [
+            *("reading clips", "tuning", "temporal model"),
+            *("baseline, again", "temporal model, again"),
+        ],
+        ["reading clips", "tuning", "temporal model, again"],
+    ]
     assert report.resumed
     assert out.read_bytes() == whole.read_bytes()
     assert not out.with_name(out.name + RESUME).exists()
