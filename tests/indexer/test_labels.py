@@ -24,9 +24,12 @@ def studio(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def segue(studio, tmp_path):
-    return Segue("--data", tmp_path / "data")
+@pytest.fixture(scope="module")
+def segue(studio):
+    with pytest.MonkeyPatch.context() as patch:
+        # The quickest two: labels have nothing to do with vectors.
+        patch.setenv("SEGUE_ENCODERS", "perceptual,lexical")
+        yield Segue("--data", studio / "data")
 
 
 def put(folder: Path, **files: str) -> Path:
@@ -67,7 +70,7 @@ def test_labels_become_facts_and_stay(segue, studio, tmp_path) -> None:
         assert two["payload"]["bpm"] == 120.0
     found = segue.json("tracks", "list", "--filter", 'progressions = "m8M7M7M"')["tracks"]
     assert [track["track"] for track in found] == [one["track"]]
-    kept = SeriesFolder.of(Settings(data_dir=tmp_path / "data"))
+    kept = SeriesFolder.of(Settings(data_dir=studio / "data"))
     series = {each.name: each for each in kept.read(one["track"])}
     spans = series["chords"]
     assert [spans.label(n) for n in range(3)] == ["A:min7", "F", "C:maj7"]

@@ -79,7 +79,7 @@ def test_what_it_gives(case, tmp_path) -> None:
     rate = description.sample_rate
     extractor = load(description, place(case, tmp_path / "a"), device="cpu")
     counts = []
-    for seconds in (0.1, 0.6, 1.6):
+    for seconds in (1.6, 0.6, 0.1):
         sound = noise(seconds, rate)
         contents = extractor.extract(sound)
         assert len(contents) == len(description.outputs)
@@ -100,7 +100,7 @@ def test_what_it_gives(case, tmp_path) -> None:
                 assert isinstance(content, BeatTrack)
                 assert all(0 <= time <= seconds for time in content.times)
     if counts:
-        assert counts[-1] - counts[-2] == pytest.approx(description.outputs[0].rate, rel=0.02)
+        assert counts[0] - counts[1] == pytest.approx(description.outputs[0].rate, rel=0.02)
     again = load(description, tmp_path / "a", device="cpu")
     same = again.extract(sound)
     assert again.revision == extractor.revision
