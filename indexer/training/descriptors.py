@@ -40,6 +40,8 @@ from retrieval.describe.taps import OFFSETS, emphasised
 
 _PHASES = 48
 """Places of a beat that might be the beat itself."""
+_RARER = 5.0
+"""How much rarer than among what is fitted to here moments without chords are in music."""
 _ELSEWHERE = 0.35
 """How often real music begins, or ends, on another chord than the songs here do."""
 
@@ -157,6 +159,7 @@ def _chords(examples: list[Example], drums: list[Example]) -> Tables:
         return torch.nn.functional.cross_entropy(scores, classes)
 
     weights, modes, none = _least(loss, 1e-4, (2, 2, 12), (2,), (2,))
+    none[1] -= np.log(_RARER)
     return {"chords": weights, "chord_modes": modes, "no_chord": none}
 
 

@@ -15,8 +15,8 @@ from retrieval.describe.protocol import Findings, SeriesField, Sound
 
 Times = NDArray[np.float64]
 
-_SURE = 0.0
-"""Least ``Harmony.lead`` at which downbeats are given."""
+_SURE = 2.4
+"""Least ``Harmony.lead`` at which downbeats are given: below it, half of the songs had others."""
 _STEADY = 0.06
 """Part of the usual interval by which one of a steady pulse differs from it at most."""
 
