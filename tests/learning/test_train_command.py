@@ -83,7 +83,8 @@ def test_options_that_do_not_fit(table: Path, tmp_path: Path) -> None:
     assert "no 'cuda:99' here" in train(table, out, "--device", "cuda:99").stderr
 
 
-def test_the_library_knows_its_tracks(tmp_path: Path) -> None:
+def test_the_library_knows_its_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_ENCODERS", "perceptual,lexical")
     store = open_store(Settings(data_dir=tmp_path / "data"))
     records = make_records(40)
     fill(store, records).close()
