@@ -6,10 +6,11 @@
     ├── InvalidInputError      INVALID_ARGUMENT: INVALID_REQUEST, INVALID_FILTER,
     │   │                      INVALID_VECTOR, INVALID_FIELD, INVALID_PAGE_TOKEN,
     │   │                      INVALID_SETTING, INVALID_METADATA, INVALID_LABELS,
-    │   │                      INVALID_SERIES, FEATURES_UNREADABLE
+    │   │                      INVALID_SERIES, FEATURES_UNREADABLE, FILE_EXISTS
     │   ├── AudioError         INVALID_ARGUMENT: AUDIO_UNSUPPORTED, AUDIO_UNREADABLE,
     │   │                      AUDIO_EMPTY, AUDIO_TOO_LONG, AUDIO_TOO_LARGE, AUDIO_TOO_SHORT,
-    │   │                      AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT
+    │   │                      AUDIO_SILENT, AUDIO_NOT_FINITE, AUDIO_DECODE_TIMEOUT,
+    │   │                      CHORDS_MISSING
     │   └── VideoError         INVALID_ARGUMENT: VIDEO_UNSUPPORTED, VIDEO_UNREADABLE,
     │                          VIDEO_EMPTY, VIDEO_NO_PICTURE, VIDEO_TOO_LONG, VIDEO_TOO_LARGE,
     │                          VIDEO_DECODE_TIMEOUT
