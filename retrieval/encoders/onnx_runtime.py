@@ -26,7 +26,7 @@ from retrieval.encoders.proofs import package_version
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raise it with any change to how graphs are made."""
 OPSET = 17
 INPUT, OUTPUT = "input", "output"
