@@ -34,7 +34,7 @@ _SAME = 0.99
 """Cosine of two canaries that only a broken text path reaches."""
 _CODE = tuple(
     f"retrieval.encoders.{name}"
-    for name in ("checkpoints", "clamp3_files", "clamp3_modules", "text_checks")
+    for name in ("checkpoints", "clamp3_files", "clamp3_modules", "clamp3_sizes", "text_checks")
 )
 """What finds out the facts of weights."""
 

@@ -1,4 +1,4 @@
-"""Where CLAMP3's weights lie, and what their names say.
+"""Where CLAMP3's weights lie, and what is in them.
 
 Two layouts are read. The *reference's*, in one folder or in folders of it: the CLAMP3 checkpoint
 under its own name, which codes its sizes; MERT's ``config.json`` with ``pytorch_model.bin`` or
@@ -30,63 +30,20 @@ from retrieval.encoders.checkpoints import (
     verify_sha256,
     write_safetensors,
 )
+from retrieval.encoders.clamp3_sizes import (
+    FETCH,
+    MERT_FIXED,
+    Clamp3Sizes,
+    mert_arguments,
+    parse_name,
+)
 
 CONVERTED = "clamp3.safetensors"
 TOKENIZER = "tokenizer.json"
 _FORMAT = "segue-clamp3-1"
-_FETCH = "fetch them with segue models download clamp3"
-_NAME = re.compile(
-    r"^weights_clamp3_(?P<flavour>[a-z0-9]+)_h_size_(?P<hidden>\d+)_t_model_(?P<text_model>.+)"
-    r"_t_length_(?P<text_length>\d+)_a_size_(?P<audio_size>\d+)_a_layers_(?P<audio_layers>\d+)"
-    r"_a_length_(?P<audio_length>\d+)_s_size_\d+_s_layers_\d+_p_size_\d+_p_length_\d+\.pth\Z"
-)
 _USED = ("audio_model.", "audio_proj.", "text_model.", "text_proj.")
 # The score tower and the poolers: part of every checkpoint, of no query we answer.
 _UNUSED = re.compile(r"^(symbolic_model|symbolic_proj)\.|^(audio|text)_model\.pooler\.")
-_MERT_SIZES = (
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "conv_dim",
-    "conv_kernel",
-    "conv_stride",
-    "num_conv_pos_embeddings",
-    "num_conv_pos_embedding_groups",
-    "layer_norm_eps",
-    "hidden_act",
-    "feat_extract_activation",
-    "feat_proj_layer_norm",
-)
-# What our path through HubertModel takes for granted; other MERTs branch off here.
-_MERT_FIXED: Mapping[str, object] = {
-    "feature_extractor_cqt": False,
-    "deepnorm": False,
-    "attention_relax": -1.0,
-    "do_stable_layer_norm": False,
-    "feat_extract_norm": "group",
-    "conv_bias": False,
-    "sample_rate": 24_000,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Clamp3Sizes:
-    """The sizes in a checkpoint's name.
-
-    Attributes:
-        hidden: Dimensions of the joint space.
-        text_length: Tokens in a piece of text.
-        audio_size: Width of the audio tower, and of MERT's rows.
-        audio_layers: Its layers.
-        audio_length: Rows in a piece of audio.
-    """
-
-    hidden: int
-    text_length: int
-    audio_size: int
-    audio_layers: int
-    audio_length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,33 +112,6 @@ class Clamp3Weights:
     digest: str
 
 
-def parse_name(path: Path) -> Clamp3Sizes:
-    """The sizes coded in the name of a SAAS checkpoint.
-
-    Raises:
-        PreconditionError: MODEL_INVALID if the name is none of the reference's, or a C2 checkpoint,
-            whose audio tower was not trained for audio search.
-    """
-    match = _NAME.match(path.name)
-    if match is None:
-        raise invalid(
-            path, "keep the name the checkpoint was published under; the sizes are read from it"
-        )
-    if match["flavour"] != "saas":
-        raise invalid(
-            path,
-            f"this is the {match['flavour'].upper()} checkpoint, made for scores; "
-            f"audio and text need weights_clamp3_saas_….pth: {_FETCH}",
-        )
-    return Clamp3Sizes(
-        hidden=int(match["hidden"]),
-        text_length=int(match["text_length"]),
-        audio_size=int(match["audio_size"]),
-        audio_layers=int(match["audio_layers"]),
-        audio_length=int(match["audio_length"]),
-    )
-
-
 def locate(path: Path) -> Clamp3Files:
     """Find the weights in either layout; of them nothing is read.
 
@@ -194,7 +124,7 @@ def locate(path: Path) -> Clamp3Files:
     """
     if not path.exists():
         raise missing(
-            path, f"no such folder of CLAMP3 weights; {_FETCH}, or set SEGUE_CLAMP3_WEIGHTS"
+            path, f"no such folder of CLAMP3 weights; {FETCH}, or set SEGUE_CLAMP3_WEIGHTS"
         )
     folder = path if path.is_dir() else path.parent
     converted = folder / CONVERTED
@@ -269,7 +199,7 @@ def _read_converted(files: Clamp3Files) -> Clamp3Weights:
         raise invalid(path, "not written by this version of Segue; convert the checkpoint again")
     try:
         sizes = Clamp3Sizes(**json.loads(metadata["sizes"]))
-        mert_sizes = _mert_sizes(json.loads(metadata["mert"]) | dict(_MERT_FIXED), path)
+        mert_sizes = mert_arguments(json.loads(metadata["mert"]) | dict(MERT_FIXED), path)
     except (KeyError, TypeError, ValueError) as error:
         raise invalid(path, "its metadata is damaged; convert the checkpoint again") from error
     towers = {k: v for k, v in tensors.items() if k.startswith(_USED)}
@@ -317,13 +247,12 @@ def _find_mert(folder: Path) -> tuple[Path, Path]:
             return config, safe if safe.is_file() else config.with_name("pytorch_model.bin")
     raise missing(
         folder,
-        "no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed; "
-        f"{_FETCH}",
+        f"no MERT in it: m-a-p/MERT-v1-95M's config.json and pytorch_model.bin are needed; {FETCH}",
     )
 
 
 def _read_mert(config: Path, path: Path) -> tuple[Tensors, Mapping[str, Any]]:
-    sizes = _mert_sizes(read_config(config), config)
+    sizes = mert_arguments(read_config(config), config)
     safe = path.suffix == ".safetensors"
     tensors = take_tensors(read_safetensors(path)[0] if safe else read_torch(path), path)
     # Only training masks with it.
@@ -333,16 +262,6 @@ def _read_mert(config: Path, path: Path) -> tuple[Tensors, Mapping[str, Any]]:
         if conv + old in tensors:
             tensors[f"{conv}parametrizations.weight.{new}"] = tensors.pop(conv + old)
     return tensors, sizes
-
-
-def _mert_sizes(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    for name, expected in _MERT_FIXED.items():
-        if values.get(name, expected) != expected:
-            raise invalid(path, f"{name} is {values[name]!r}; only MERT-v1-95M's kind is supported")
-    try:
-        return {name: values[name] for name in _MERT_SIZES}
-    except KeyError as error:
-        raise invalid(path, f"there is no {error.args[0]!r} in it") from error
 
 
 def _digest(
@@ -356,7 +275,7 @@ def _digest(
 def _tokenizer(folder: Path) -> Path:
     for path in _search(folder, TOKENIZER):
         return path
-    raise missing(folder, f"no tokenizer.json (of FacebookAI/xlm-roberta-base) in it; {_FETCH}")
+    raise missing(folder, f"no tokenizer.json (of FacebookAI/xlm-roberta-base) in it; {FETCH}")
 
 
 def _find_checkpoint(folder: Path) -> Path:
@@ -372,7 +291,7 @@ def _find_checkpoint(folder: Path) -> Path:
         )
     if found:
         parse_name(found[0])
-    raise missing(folder, f"no weights_clamp3_saas_….pth and no {CONVERTED} in it; {_FETCH}")
+    raise missing(folder, f"no weights_clamp3_saas_….pth and no {CONVERTED} in it; {FETCH}")
 
 
 def _search(folder: Path, pattern: str) -> list[Path]:

@@ -22,8 +22,9 @@ from retrieval.audio import Sound  # noqa: E402
 from retrieval.core.errors import InvalidInputError, PreconditionError  # noqa: E402
 from retrieval.encoders.audio_pass import forward_tracks, prepare_track  # noqa: E402
 from retrieval.encoders.clamp3 import Clamp3Encoder  # noqa: E402
-from retrieval.encoders.clamp3_files import convert, parse_name  # noqa: E402
+from retrieval.encoders.clamp3_files import convert  # noqa: E402
 from retrieval.encoders.clamp3_intake import Clamp3Intake, segment_ranges  # noqa: E402
+from retrieval.encoders.clamp3_sizes import parse_name  # noqa: E402
 from retrieval.encoders.protocol import (  # noqa: E402
     AudioEncoder,
     PreparedWindow,

@@ -57,7 +57,7 @@ def test_a_digest_belongs_to_one_file() -> None:
 
 def test_the_folders_are_such_as_encoders_read() -> None:
     pytest.importorskip("torch")
-    from retrieval.encoders.clamp3_files import parse_name
+    from retrieval.encoders.clamp3_sizes import parse_name
 
     for weights in every():
         if weights.refused is not None:
