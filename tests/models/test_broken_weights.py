@@ -234,7 +234,7 @@ def test_one_clear_line_and_no_trace(
     change(folder)
     before = tree(data)
     monkeypatch.setenv("SEGUE_ENCODERS", encoder)
-    done = Segue("--data", data)("index", sound, "--workers", 1, "--json")
+    done = Segue("--data", data, settings={})("index", sound, "--workers", 1, "--json")
     assert (done.code, done.error["reason"]) == (5, reason), done.err
     assert file in done.error["message"], done.err
     assert words in done.error["message"], done.err
@@ -275,7 +275,7 @@ def test_a_digest_of_the_settings_is_held(
     monkeypatch.setenv("SEGUE_ENCODERS", "clamp3")
     monkeypatch.setenv("SEGUE_CLAMP3_WEIGHTS", str(whole / "clamp3"))
     monkeypatch.setenv("SEGUE_CLAMP3_SHA256", "0" * 64)
-    done = Segue("--data", tmp_path / "data")("index", sound, "--json")
+    done = Segue("--data", tmp_path / "data", settings={})("index", sound, "--json")
     assert (done.code, done.error["reason"]) == (5, "MODEL_INVALID")
     assert SAAS in done.error["message"]
     assert not (tmp_path / "data").exists()

@@ -36,7 +36,7 @@ class Home:
     def __init__(self, root: Path) -> None:
         self.music = root / "music"
         self.data = root / "data"
-        self.run = Segue("--data", self.data)
+        self.run = Segue("--data", self.data, settings={})
 
     def file(self, number: int) -> Path:
         return self.music / f"{number:02d}.flac"
@@ -147,7 +147,7 @@ def test_export_and_import_into_another_library(home: Home, tmp_path: Path) -> N
     assert len(vectors) == home.run.json("tracks", "count")["count"]
     array = np.load(vectors[0])
     assert (array.dtype, array.shape) == (np.float32, (1, 64))
-    other = Segue("--data", home.data, "--library", "imported")
+    other = Segue("--data", home.data, "--library", "imported", settings={})
     report = other.json("index", "--features", tmp_path / "out" / "features")
     assert report["failed"] == []
     words = other.json("search", "fast piano", "--space", "clamp3", "-k", 4)["hits"]
@@ -226,6 +226,6 @@ def test_a_full_disk_ends_a_run_and_a_later_one_goes_on(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGUE_CLAP_WEIGHTS", str(home.data / "models" / "clap"))
         patch.setenv("SEGUE_ENCODERS", "clap")
-        run = Segue("--data", data)
+        run = Segue("--data", data, settings={})
         assert run.json("index", home.file(0), home.file(1))["indexed"] == 2
         assert len(run.json("search", "fast piano")["hits"]) == 2

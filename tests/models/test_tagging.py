@@ -35,7 +35,7 @@ class Home:
 
     def __init__(self, root: Path) -> None:
         self.music, self.data, self.labels = root / "music", root / "data", root / "labels.txt"
-        self.run = Segue("--data", self.data)
+        self.run = Segue("--data", self.data, settings={})
         self.recordings = 0
 
     def file(self, number: int) -> Path:
@@ -126,7 +126,7 @@ def test_one_file_is_scored_as_the_library_would(home: Home) -> None:
 
 
 def test_one_file_without_a_library_shows_what_it_can(home: Home, tmp_path: Path) -> None:
-    elsewhere = Segue("--data", tmp_path / "nothing")
+    elsewhere = Segue("--data", tmp_path / "nothing", settings={})
     command = ("tag", "--audio", home.file(3), "--label", "piano", "--label", "bird")
     answer = elsewhere.json(*command)
     assert answer["threshold"] is None
