@@ -71,9 +71,10 @@ class Tonality:
 
 def key(sound: Sound) -> FoundKey | None:
     """The key of a sound; None below ``SHORTEST`` seconds, or without chords."""
-    picture, chords = sound.share(chroma), sound.share(harmony)
-    heard = chord_shares(chords)
-    if sound.seconds < SHORTEST or heard.sum() < _LEAST or picture.tonality < _NOISE:
+    if sound.seconds < SHORTEST:
+        return None
+    picture, heard = sound.share(chroma), chord_shares(sound.share(harmony))
+    if heard.sum() < _LEAST or picture.tonality < _NOISE:
         return None
     scores = (features(sound) @ fitted("keys") + fitted("key_modes")).T.reshape(24)
     chances = np.exp(scores - scores.max())

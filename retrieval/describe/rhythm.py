@@ -73,9 +73,10 @@ class Rhythm:
 
 def beats(sound: Sound) -> Moments:
     """The beats of a sound, on that side of the taps where chords change."""
-    found, tapped = sound.share(harmony), sound.share(pulse)
+    tapped = sound.share(pulse)
     if tapped is None:
         return Moments(np.empty(0), np.empty(0))
+    found = sound.share(harmony)
     starts = found.edges[:-1]
     heard = (starts > tapped.taps[0] - 1e-6) & (starts < tapped.taps[-1] + 1e-6)
     down = starts[heard & (found.places == 0)] if found.lead > _SURE else np.empty(0)

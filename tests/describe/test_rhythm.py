@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from retrieval.describe.levels import pulse
-from retrieval.describe.protocol import Findings
+from retrieval.describe.protocol import Findings, Sound
 from retrieval.describe.registry import load
 from retrieval.describe.rhythm import beats, steady_bpm
 from tests.bench.describe_accuracy import f_measure
 from tests.describe.pieces import RATE, drumming, piece
 from tests.describe.sounds import heard
 from tests.signals import Samples, clicks, noise
+
+LEVELS = heard(np.zeros(1, dtype=np.float32), RATE).levels
 
 
 def rhythm(samples: Samples, rate: int = RATE) -> Findings:
@@ -51,6 +53,31 @@ def test_tempo_is_free_of_level_and_rate() -> None:
     assert rhythm(np.repeat(samples, 2), 2 * RATE).scalars["bpm_measured"] == pytest.approx(
         first, rel=0.005
     )
+
+
+@pytest.mark.parametrize("name", ["rhythm", "key", "chords"])
+@pytest.mark.parametrize("frames", [0, 1, 5_000])
+def test_the_shortest_sounds_are_described_by_nothing(name: str, frames: int) -> None:
+    samples = np.full(frames, 0.1, dtype=np.float32)
+    assert not load(name).describe(Sound(samples, frames / RATE, LEVELS)).scalars
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_sound_is_described_within_bounds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [
+        rng.choice([0.0, 0.001, 1.0]) * rng.standard_normal(int(rng.integers(1, 4 * RATE)))
+        for _ in range(8)
+    ]
+    sound = heard(np.clip(np.concatenate(parts), -1, 1).astype(np.float32), RATE)
+    for name in ("rhythm", "key", "chords"):
+        found = load(name).describe(sound)
+        for field, value in found.scalars.items():
+            if field.endswith("_confidence"):
+                assert 0.0 <= value <= 1.0  # type: ignore[operator]
+        for one in found.series:
+            assert np.all(np.diff(one.starts) > 0) and np.all(one.starts >= -0.001)
+            assert np.all(one.starts <= sound.seconds + 0.5)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 5.0, 30.0])
