@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from retrieval.api.checks import finite, join, required
+from retrieval.api.cues import decode_cue, encode_cue
 from retrieval.api.masks import HitMask, TrackMask
 from retrieval.api.names import PREFIX
 from retrieval.api.records import decode_track
@@ -71,6 +72,8 @@ def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
                 )
         if mask.fit and hit.fit is not None:
             target.fit, target.weak = hit.fit, hit.weak
+        if mask.cue and hit.cue is not None:
+            encode_cue(hit.cue, target.cue)
     for found in response.spaces:
         message.spaces.add(query=found.query, space=found.space, fit=found.fit, weak=found.weak)
     if not isinstance(message, pb.RecommendResponse):
@@ -105,6 +108,7 @@ def _decode_hit(hit: pb.Hit) -> Hit:
         ),
         evidence=tuple([_decode_evidence(why) for why in hit.evidence]),
         fit=finite(hit.fit, "hits.fit") if hit.HasField("fit") else None,
+        cue=decode_cue(hit.cue, "hits.cue") if hit.HasField("cue") else None,
     )
 
 

@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from retrieval.api.checks import invalid
 from retrieval.core.payload import FIELD_NAME
 
-_HIT_PARTS = ("score", "segments", "evidence", "fit")
+_HIT_PARTS = ("score", "segments", "evidence", "fit", "cue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class HitMask:
     segments: bool = True
     evidence: bool = True
     fit: bool = True
+    cue: bool = True
 
 
 def decode_track_mask(mask: FieldMask, where: str = "read_mask") -> TrackMask:

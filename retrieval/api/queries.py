@@ -56,7 +56,7 @@ def encode_query(weighted: WeightedQuery, where: str) -> pb.Query:
             message.vector.weights.update(vector.weights)
             message.vector.dims.extend(vector.dims)
         case VideoQuery() as video:
-            encode_video_query(video, message.video)
+            encode_video_query(video, message.video, join(where, "video"))
     return message
 
 

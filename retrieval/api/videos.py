@@ -14,7 +14,7 @@ from retrieval.api.scoring import (
 )
 from retrieval.api.v1 import search_pb2 as pb
 from retrieval.api.v1 import video_pb2
-from retrieval.core.queries import VideoQuery
+from retrieval.core.queries import DEFAULT_CUES, MAX_CUES, VideoQuery
 from retrieval.core.video import (
     VIDEO_DIMS,
     Source,
@@ -37,8 +37,12 @@ _NUMBERS = {source: number for number, source in _SOURCES.items()}
 _COLUMNS = ("motion", "energy", "lightness", "temperature", "cut_counts")
 
 
-def encode_video_query(query: VideoQuery, message: pb.VideoQuery) -> None:
-    """Write a query into an empty message."""
+def encode_video_query(query: VideoQuery, message: pb.VideoQuery, where: str) -> None:
+    """Write a query into an empty message.
+
+    Raises:
+        InvalidInputError: If a part of it cannot travel unchanged.
+    """
     if query.clip is not None:
         message.clip = query.clip
     elif query.features is not None:
@@ -50,6 +54,9 @@ def encode_video_query(query: VideoQuery, message: pb.VideoQuery) -> None:
     message.scaling = encode_scaling(query.scaling)
     message.weights.update(query.weights)
     message.dims.extend(query.dims)
+    if not 0 <= query.cues <= MAX_CUES:
+        raise invalid(join(where, "cues"), f"must be 0 to {MAX_CUES}, got {query.cues}")
+    message.cues = query.cues
 
 
 def decode_video_query(message: pb.VideoQuery, where: str) -> VideoQuery:
@@ -70,6 +77,7 @@ def decode_video_query(message: pb.VideoQuery, where: str) -> VideoQuery:
         scaling=decode_scaling(message.scaling, join(where, "scaling")),
         weights=decode_weights(message.weights, join(where, "weights")),
         dims=tuple(message.dims),
+        cues=message.cues if message.HasField("cues") else DEFAULT_CUES,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from retrieval.core.cue import Cue
 from retrieval.core.filters import Filter
 from retrieval.core.payload import Scalar
 from retrieval.core.tracks import Span, Track
@@ -17,6 +18,8 @@ MAX_QUERIES = 16
 MAX_TEXT_QUERY = 4_096
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 MAX_CLIP_BYTES = 64 * 1024 * 1024
+DEFAULT_CUES = 50
+MAX_CUES = 200
 WEAK = 0.5
 """Fit below which a hit is marked: more likely than not, what was asked for is not there."""
 
@@ -102,6 +105,9 @@ class VideoQuery:
         scaling: As in ``VectorQuery``.
         weights: As in ``VectorQuery``; they multiply what each dimension counts by the prediction.
         dims: As in ``VectorQuery``.
+        cues: How many of the nearest tracks are fitted to the clip's cuts, 0 to ``MAX_CUES``, and
+            ordered anew by nearness and by how well they fit; 0 leaves the order to distances.
+            Only a clip of which the cuts are known is fitted to.
     """
 
     predicted: tuple[float, ...] | None = None
@@ -111,6 +117,7 @@ class VideoQuery:
     scaling: Scaling = Scaling.STANDARDISED
     weights: Mapping[str, float] = field(default_factory=dict)
     dims: tuple[str, ...] = ()
+    cues: int = DEFAULT_CUES
 
 
 Query = TextQuery | AudioQuery | TrackQuery | SegmentQuery | VectorQuery | VideoQuery
@@ -251,6 +258,8 @@ class Hit:
         evidence: One entry per ranking the track was in.
         fit: How likely the library has what was asked for, if this is the best it has, 0 to 1, by
             all spaces that can tell; None if none can. Unlike scores it compares between answers.
+        cue: Where in it the music for a clip begins; None if there is no clip to fit it to, or its
+            beats are not known.
     """
 
     track: Track
@@ -258,6 +267,7 @@ class Hit:
     segments: tuple[SegmentHit, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     fit: float | None = None
+    cue: Cue | None = None
 
     @property
     def weak(self) -> bool:

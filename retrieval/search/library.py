@@ -107,6 +107,7 @@ class LocalLibrary:
             calibrations=self._calibrations,
             budget=budget or Budget(),
             pictures=self._pictures,
+            series=self._series,
         )
 
     def get_track(self, track_id: str) -> Track:

@@ -1,4 +1,4 @@
-"""The one query path: validate, plan, encode, search, judge, fuse, group by track, present."""
+"""The one query path: validate, plan, encode, search, judge, fuse, cue, present."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from retrieval.core.cue import Cue
 from retrieval.core.payload import Payload
 from retrieval.core.queries import (
     Hit,
@@ -18,6 +19,7 @@ from retrieval.core.queries import (
 from retrieval.core.spaces import Level
 from retrieval.core.tracks import Track
 from retrieval.search.coverage import mark_strangers
+from retrieval.search.cueing import cue_all, cutting
 from retrieval.search.fits import fits_of, good_enough, space_fit
 from retrieval.search.fuse import Fused, Lane, Ranking, depth, fuse
 from retrieval.search.moments import best_segments
@@ -44,10 +46,12 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
     sources.budget.check("encoding the query")
     lanes = encode(plan, sources)
     sources.budget.check("searching")
-    found = search(lanes, plan, request, sources)
+    cuts = cutting(request, sources)
+    found = search(lanes, plan, request, sources, 0 if cuts is None else cuts.most)
     rankings = sources.calibrations.judge(found, sources.info, sources.budget)
     fits = fits_of(rankings)
     fused = good_enough(fuse(rankings, request.fusion), fits, request.min_fit)
+    fused, cues = cue_all(fused, cuts, sources)
     end = request.offset + request.limit
     page = fused[request.offset : end]
     sources.budget.check("looking for segments")
@@ -56,7 +60,7 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
     )
     payloads = payloads_of(page, rankings, request, sources)
     return SearchResponse(
-        hits=present(page, payloads, moments, fits),
+        hits=present(page, payloads, moments, fits, cues),
         took_ms=(time.perf_counter() - started) * 1000.0,
         more=len(fused) > end,
         spaces=tuple([space_fit(ranking) for ranking in rankings]),
@@ -82,12 +86,14 @@ def search(
     plan: Plan,
     request: SearchRequest | RecommendRequest,
     sources: Sources,
+    least: int = 0,
 ) -> list[Ranking]:
     """All rankings, in one round trip to the store, two while a space lacks tracks.
 
-    A space without track vectors is asked through its segments, the best one of each track.
+    A space without track vectors is asked through its segments, the best one of each track. At
+    least ``least`` tracks and one more are asked for.
     """
-    wanted = depth(request.offset, request.limit, len(lanes))
+    wanted = max(depth(request.offset, request.limit, len(lanes)), least + 1)
     queries = []
     for lane in lanes:
         whole = Level.TRACK in sources.info.spaces[lane.probe.space].levels
@@ -132,6 +138,7 @@ def present(
     payloads: Mapping[str, Payload],
     moments: Mapping[str, tuple[SegmentHit, ...]],
     fits: Mapping[str, float],
+    cues: Mapping[str, Cue],
 ) -> tuple[Hit, ...]:
     """Hits as the caller sees them."""
     return tuple(
@@ -141,6 +148,7 @@ def present(
             segments=moments.get(one.track_id, ()),
             evidence=one.evidence,
             fit=fits.get(one.track_id),
+            cue=cues.get(one.track_id),
         )
         for one in page
         if one.track_id in payloads

@@ -104,7 +104,7 @@ class PredictedVector(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class VideoQuery(_message.Message):
-    __slots__ = ("predicted", "features", "clip", "metric", "scaling", "weights", "dims")
+    __slots__ = ("predicted", "features", "clip", "metric", "scaling", "weights", "dims", "cues")
     class WeightsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +119,7 @@ class VideoQuery(_message.Message):
     SCALING_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     DIMS_FIELD_NUMBER: _ClassVar[int]
+    CUES_FIELD_NUMBER: _ClassVar[int]
     predicted: PredictedVector
     features: _video_pb2.VideoFeatures
     clip: bytes
@@ -126,7 +127,8 @@ class VideoQuery(_message.Message):
     scaling: Scaling
     weights: _containers.ScalarMap[str, float]
     dims: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, predicted: _Optional[_Union[PredictedVector, _Mapping]] = ..., features: _Optional[_Union[_video_pb2.VideoFeatures, _Mapping]] = ..., clip: _Optional[bytes] = ..., metric: _Optional[_Union[Metric, str]] = ..., scaling: _Optional[_Union[Scaling, str]] = ..., weights: _Optional[_Mapping[str, float]] = ..., dims: _Optional[_Iterable[str]] = ...) -> None: ...
+    cues: int
+    def __init__(self, predicted: _Optional[_Union[PredictedVector, _Mapping]] = ..., features: _Optional[_Union[_video_pb2.VideoFeatures, _Mapping]] = ..., clip: _Optional[bytes] = ..., metric: _Optional[_Union[Metric, str]] = ..., scaling: _Optional[_Union[Scaling, str]] = ..., weights: _Optional[_Mapping[str, float]] = ..., dims: _Optional[_Iterable[str]] = ..., cues: _Optional[int] = ...) -> None: ...
 
 class Fusion(_message.Message):
     __slots__ = ("method", "k")
@@ -236,20 +238,22 @@ class Evidence(_message.Message):
     def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., distance: _Optional[float] = ..., fit: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("track", "score", "segments", "evidence", "fit", "weak")
+    __slots__ = ("track", "score", "segments", "evidence", "fit", "weak", "cue")
     TRACK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     FIT_FIELD_NUMBER: _ClassVar[int]
     WEAK_FIELD_NUMBER: _ClassVar[int]
+    CUE_FIELD_NUMBER: _ClassVar[int]
     track: _types_pb2.Track
     score: float
     segments: _containers.RepeatedCompositeFieldContainer[SegmentHit]
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
     fit: float
     weak: bool
-    def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ..., score: _Optional[float] = ..., segments: _Optional[_Iterable[_Union[SegmentHit, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., fit: _Optional[float] = ..., weak: bool = ...) -> None: ...
+    cue: _video_pb2.Cue
+    def __init__(self, track: _Optional[_Union[_types_pb2.Track, _Mapping]] = ..., score: _Optional[float] = ..., segments: _Optional[_Iterable[_Union[SegmentHit, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., fit: _Optional[float] = ..., weak: bool = ..., cue: _Optional[_Union[_video_pb2.Cue, _Mapping]] = ...) -> None: ...
 
 class SpaceFit(_message.Message):
     __slots__ = ("query", "space", "fit", "weak")

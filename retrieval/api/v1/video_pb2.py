@@ -22,21 +22,24 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from retrieval.api.v1 import types_pb2 as retrieval_dot_api_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cretrieval/api/v1/video.proto\x12\x10retrieval.api.v1\"w\n\x0bVideoSeries\x12\x0e\n\x06motion\x18\x01 \x03(\x02\x12\x0e\n\x06\x65nergy\x18\x02 \x03(\x02\x12\x11\n\tlightness\x18\x03 \x03(\x02\x12\x13\n\x0btemperature\x18\x04 \x03(\x02\x12\x12\n\ncut_counts\x18\x05 \x03(\x02\x12\x0c\n\x04\x63uts\x18\x06 \x03(\x01\"\xd8\x01\n\rVideoFeatures\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12.\n\x07sources\x18\x02 \x03(\x0e\x32\x1d.retrieval.api.v1.VideoSource\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x03 \x01(\t\x12-\n\x06series\x18\x04 \x01(\x0b\x32\x1d.retrieval.api.v1.VideoSeries\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x42\x13\n\x11_duration_seconds\"\x93\x01\n\x0fVideoPrediction\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0f\n\x07weights\x18\x04 \x03(\x01\x12\x31\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0b\x32\x1f.retrieval.api.v1.VideoFeatures\x12\x0f\n\x07outside\x18\x06 \x03(\t*\x92\x01\n\x0bVideoSource\x12\x1c\n\x18VIDEO_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_SOURCE_SIGNAL\x10\x01\x12\x16\n\x12VIDEO_SOURCE_MODEL\x10\x02\x12\x16\n\x12VIDEO_SOURCE_GIVEN\x10\x03\x12\x1c\n\x18VIDEO_SOURCE_UNAVAILABLE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cretrieval/api/v1/video.proto\x12\x10retrieval.api.v1\x1a\x1cretrieval/api/v1/types.proto\"w\n\x0bVideoSeries\x12\x0e\n\x06motion\x18\x01 \x03(\x02\x12\x0e\n\x06\x65nergy\x18\x02 \x03(\x02\x12\x11\n\tlightness\x18\x03 \x03(\x02\x12\x13\n\x0btemperature\x18\x04 \x03(\x02\x12\x12\n\ncut_counts\x18\x05 \x03(\x02\x12\x0c\n\x04\x63uts\x18\x06 \x03(\x01\"\xd8\x01\n\rVideoFeatures\x12\x0e\n\x06values\x18\x01 \x03(\x01\x12.\n\x07sources\x18\x02 \x03(\x0e\x32\x1d.retrieval.api.v1.VideoSource\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x03 \x01(\t\x12-\n\x06series\x18\x04 \x01(\x0b\x32\x1d.retrieval.api.v1.VideoSeries\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x42\x13\n\x11_duration_seconds\"\x93\x01\n\x0fVideoPrediction\x12\r\n\x05query\x18\x01 \x01(\x05\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0f\n\x07weights\x18\x04 \x03(\x01\x12\x31\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0b\x32\x1f.retrieval.api.v1.VideoFeatures\x12\x0f\n\x07outside\x18\x06 \x03(\t\"\x83\x02\n\x03\x43ue\x12\x15\n\rstart_seconds\x18\x01 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x02 \x01(\x01\x12\x16\n\x0e\x61nchor_seconds\x18\x03 \x01(\x01\x12\x15\n\rmeets_seconds\x18\x04 \x01(\x01\x12\x13\n\x0b\x63ut_offsets\x18\x05 \x03(\x01\x12\x14\n\x0c\x63uts_on_beat\x18\x06 \x01(\x05\x12\x0f\n\x07\x61\x63\x63\x65nts\x18\x07 \x01(\x01\x12\x0e\n\x06motion\x18\x08 \x01(\x01\x12\x0f\n\x07\x62orders\x18\t \x01(\x01\x12\r\n\x05score\x18\n \x01(\x01\x12$\n\x04plan\x18\x0b \x03(\x0b\x32\x16.retrieval.api.v1.Span\x12\x0f\n\x07stretch\x18\x0c \x01(\x01*\x92\x01\n\x0bVideoSource\x12\x1c\n\x18VIDEO_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_SOURCE_SIGNAL\x10\x01\x12\x16\n\x12VIDEO_SOURCE_MODEL\x10\x02\x12\x16\n\x12VIDEO_SOURCE_GIVEN\x10\x03\x12\x1c\n\x18VIDEO_SOURCE_UNAVAILABLE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'retrieval.api.v1.video_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VIDEOSOURCE']._serialized_start=541
-  _globals['_VIDEOSOURCE']._serialized_end=687
-  _globals['_VIDEOSERIES']._serialized_start=50
-  _globals['_VIDEOSERIES']._serialized_end=169
-  _globals['_VIDEOFEATURES']._serialized_start=172
-  _globals['_VIDEOFEATURES']._serialized_end=388
-  _globals['_VIDEOPREDICTION']._serialized_start=391
-  _globals['_VIDEOPREDICTION']._serialized_end=538
+  _globals['_VIDEOSOURCE']._serialized_start=833
+  _globals['_VIDEOSOURCE']._serialized_end=979
+  _globals['_VIDEOSERIES']._serialized_start=80
+  _globals['_VIDEOSERIES']._serialized_end=199
+  _globals['_VIDEOFEATURES']._serialized_start=202
+  _globals['_VIDEOFEATURES']._serialized_end=418
+  _globals['_VIDEOPREDICTION']._serialized_start=421
+  _globals['_VIDEOPREDICTION']._serialized_end=568
+  _globals['_CUE']._serialized_start=571
+  _globals['_CUE']._serialized_end=830
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from retrieval.api.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -67,3 +68,31 @@ class VideoPrediction(_message.Message):
     features: VideoFeatures
     outside: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, query: _Optional[int] = ..., source: _Optional[str] = ..., mean: _Optional[_Iterable[float]] = ..., weights: _Optional[_Iterable[float]] = ..., features: _Optional[_Union[VideoFeatures, _Mapping]] = ..., outside: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Cue(_message.Message):
+    __slots__ = ("start_seconds", "end_seconds", "anchor_seconds", "meets_seconds", "cut_offsets", "cuts_on_beat", "accents", "motion", "borders", "score", "plan", "stretch")
+    START_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    END_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MEETS_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CUT_OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    CUTS_ON_BEAT_FIELD_NUMBER: _ClassVar[int]
+    ACCENTS_FIELD_NUMBER: _ClassVar[int]
+    MOTION_FIELD_NUMBER: _ClassVar[int]
+    BORDERS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    STRETCH_FIELD_NUMBER: _ClassVar[int]
+    start_seconds: float
+    end_seconds: float
+    anchor_seconds: float
+    meets_seconds: float
+    cut_offsets: _containers.RepeatedScalarFieldContainer[float]
+    cuts_on_beat: int
+    accents: float
+    motion: float
+    borders: float
+    score: float
+    plan: _containers.RepeatedCompositeFieldContainer[_types_pb2.Span]
+    stretch: float
+    def __init__(self, start_seconds: _Optional[float] = ..., end_seconds: _Optional[float] = ..., anchor_seconds: _Optional[float] = ..., meets_seconds: _Optional[float] = ..., cut_offsets: _Optional[_Iterable[float]] = ..., cuts_on_beat: _Optional[int] = ..., accents: _Optional[float] = ..., motion: _Optional[float] = ..., borders: _Optional[float] = ..., score: _Optional[float] = ..., plan: _Optional[_Iterable[_Union[_types_pb2.Span, _Mapping]]] = ..., stretch: _Optional[float] = ...) -> None: ...

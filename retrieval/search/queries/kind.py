@@ -16,6 +16,7 @@ from retrieval.search.coverage import Coverage
 from retrieval.search.encoding import Encoding
 from retrieval.search.pictures import Pictures
 from retrieval.store.protocol import Store
+from retrieval.store.series import SeriesFolder
 
 Q = TypeVar("Q")
 
@@ -32,6 +33,7 @@ class Sources:
         calibrations: What scores are worth in this library.
         budget: Checked between stages.
         pictures: The models for pictures of this machine.
+        series: Where series of tracks are kept; None if they are not.
         videos: What became of the video queries of this request, by their index; they fill it in.
     """
 
@@ -42,6 +44,7 @@ class Sources:
     calibrations: Calibrations
     budget: Budget
     pictures: Pictures
+    series: SeriesFolder | None = None
     videos: dict[int, VideoPrediction] = field(default_factory=dict)
 
 

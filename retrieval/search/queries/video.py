@@ -14,7 +14,7 @@ from retrieval.core.errors import (
     PreconditionError,
     VideoError,
 )
-from retrieval.core.queries import MAX_CLIP_BYTES, Metric, Scaling, VideoQuery
+from retrieval.core.queries import MAX_CLIP_BYTES, MAX_CUES, Metric, Scaling, VideoQuery
 from retrieval.core.spaces import (
     Distance,
     EmbeddingSpace,
@@ -53,6 +53,11 @@ class VideoKind(QueryKind[VideoQuery]):
                 f"got {len(query.predicted)}",
                 reason="INVALID_VECTOR",
                 metadata={"field": f"{where}video.predicted"},
+            )
+        if not 0 <= query.cues <= MAX_CUES:
+            raise InvalidInputError(
+                f"{where}video.cues: 0 to {MAX_CUES}, got {query.cues}",
+                metadata={"field": f"{where}video.cues"},
             )
         if query.clip is not None and not query.clip:
             raise VideoError(
