@@ -16,7 +16,14 @@ from retrieval.api.v1 import search_pb2, search_pb2_grpc, video_pb2
 from retrieval.client import Client
 from retrieval.core.errors import InvalidInputError, SegueError, VideoError
 from retrieval.core.filters import Range
-from retrieval.core.queries import Metric, Scaling, SearchRequest, VideoQuery, WeightedQuery
+from retrieval.core.queries import (
+    MAX_CUES,
+    Metric,
+    Scaling,
+    SearchRequest,
+    VideoQuery,
+    WeightedQuery,
+)
 from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures, VideoPrediction, VideoSeries
 from retrieval.search import LocalLibrary
 from tests.service.running import Running
@@ -52,6 +59,7 @@ queries = st.builds(
     scaling=st.sampled_from(Scaling),
     weights=weights,
     dims=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    cues=st.integers(0, MAX_CUES),
 )
 predictions = st.builds(
     VideoPrediction,
@@ -75,7 +83,7 @@ def plain(value: object) -> object:
 
 def trip(query: VideoQuery) -> VideoQuery:
     message = search_pb2.VideoQuery()
-    videos.encode_video_query(query, message)
+    videos.encode_video_query(query, message, "video")
     return videos.decode_video_query(type(message).FromString(message.SerializeToString()), "v")
 
 
