@@ -99,6 +99,9 @@ def command(
     Filters:
       bpm >= 90 and genre in ("rock", "folk")    duration in 60..180
       not comment ~ "live"                       exists composer or year != 1999
+      bpm ~ 118..124   (half and double, too)    bpm ~ 120   (4 % around it)
+      key = "Bb minor"   (or "A#m", or "3A")     key mixes with "8A"
+      progressions ~ "I V vi IV"   (any key)     key relative of "Am"
 
     The global options (--data, --library, --qdrant, --address, --json, -v) may stand here too; see
     segue --help.

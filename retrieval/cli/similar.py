@@ -38,7 +38,7 @@ def command(
     Examples:
       segue similar ~/Music/a.flac
       segue similar "Blue in Green" "So What" --not ~/Music/noise.mp3
-      segue similar ID --filter 'bpm in 118..124' -k 20 --json
+      segue similar ID --filter 'bpm ~ 118..124 and key mixes with "8A"' -k 20 --json
 
     The global options may stand here too; see segue --help.
     """

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 PAGE = 1_000
 
 filter_option = click.option(
-    "--filter", "filter_text", metavar="TEXT", help="Only tracks for which this holds."
+    "--filter",
+    "filter_text",
+    metavar="TEXT",
+    help="Only tracks for which this holds; segue search --help shows how to write it.",
 )
 
 
@@ -56,6 +59,7 @@ def list_tracks(state: State, filter_text: str | None, limit: int, everything: b
     Examples:
       segue tracks list
       segue tracks list --all --filter 'duration > 600' | cut -f5
+      segue tracks list --filter 'key mixes with "8A" and bpm ~ 118..124'
     """
     from retrieval.cli.opening import open_library
     from retrieval.cli.output import (

@@ -50,6 +50,17 @@ class Key:
         major = (self.tonic + 3) % 12 if self.minor else self.tonic
         return f"{(major * 7 + 7) % 12 + 1}{'A' if self.minor else 'B'}"
 
+    @property
+    def relative(self) -> Key:
+        """The key of the other mode with the same notes: A minor of C major."""
+        return Key((self.tonic + (3 if self.minor else 9)) % 12, not self.minor)
+
+    @property
+    def neighbours(self) -> tuple[Key, ...]:
+        """What mixes with it on the Camelot wheel: itself, its relative, and both next hours."""
+        below, above = (Key((self.tonic + fifth) % 12, self.minor) for fifth in (5, 7))
+        return self, self.relative, below, above
+
     def __str__(self) -> str:
         return f"{self.name} {self.mode}"
 
@@ -67,13 +78,26 @@ def parse_key(text: str) -> Key | None:
         return _on_wheel(int(found[1]) - 1, minor=found[2] in "Mm")
     if not (found := _NAME.fullmatch(text)):
         return None
-    letter, accidental, mode = found[1], (found[2] or "").lower(), found[3]
-    sign = {"sharp": "#", "♯": "#", "flat": "b", "♭": "b"}.get(accidental, accidental)
+    letter, mode = found[1], found[3]
     # A capital M is major, a small m is minor.
     minor = mode.lower() in {"minor", "min", "moll"} or mode == "m"
     if not mode:
         minor = letter.islower()
-    return Key((_STEPS[letter.upper()] + _ACCIDENTALS[sign]) % 12, minor)
+    return Key(_pitch_class(found), minor)
+
+
+def parse_tonic(text: str) -> int | None:
+    """The pitch class of a capital letter without a mode, such as ``A#``; None for all else."""
+    found = _NAME.fullmatch(text.strip())
+    if found is None or found[3] or found[1].islower():
+        return None
+    return _pitch_class(found)
+
+
+def _pitch_class(found: re.Match[str]) -> int:
+    accidental = (found[2] or "").lower()
+    sign = {"sharp": "#", "♯": "#", "flat": "b", "♭": "b"}.get(accidental, accidental)
+    return (_STEPS[found[1].upper()] + _ACCIDENTALS[sign]) % 12
 
 
 def _on_wheel(fifths: int, *, minor: bool) -> Key:

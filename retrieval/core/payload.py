@@ -58,6 +58,9 @@ class Field:
             )
 
 
+BPM_ALT = Field("bpm_alt", FieldType.FLOAT, "second likeliest tempo, often half or double", True)
+"""Measured, and in every library, so that a filter may ask for it wherever it asks for ``bpm``."""
+
 STANDARD_FIELDS: tuple[Field, ...] = (
     Field("title", FieldType.TEXT, "title of the track"),
     Field("artist", FieldType.TEXT, "performing artist"),
@@ -70,6 +73,7 @@ STANDARD_FIELDS: tuple[Field, ...] = (
     Field("track_number", FieldType.INTEGER, "position on its disc, from 1"),
     Field("disc_number", FieldType.INTEGER, "disc of the album, from 1"),
     Field("bpm", FieldType.FLOAT, "tempo from the tags, else measured, beats per minute"),
+    BPM_ALT,
     Field("key", FieldType.KEYWORD, "tonic from the tags, else measured: C, C#, D, Eb, … B"),
     Field("mode", FieldType.KEYWORD, "major or minor, of the key", computed=True),
     Field("camelot", FieldType.KEYWORD, "the key on the Camelot wheel, 1A..12B", computed=True),

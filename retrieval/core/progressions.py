@@ -75,6 +75,12 @@ def parse_progression(text: str) -> tuple[Chord, ...]:
     return chords
 
 
+def parse_chord(text: str) -> Chord | None:
+    """One chord by its name, ``A#m`` or ``Bb7``; None for numerals and what is none."""
+    found = _NAMED.match(text.strip())
+    return None if found is None else _named(found)
+
+
 def wanted_tokens(chords: Sequence[Chord]) -> tuple[str, ...]:
     """The tokens that a track with this progression carries, all of them.
 
@@ -124,9 +130,13 @@ def _parsed(word: str, text: str) -> Chord:
         root = _SCALE[numeral.upper()] + _SIGNS[found[1]]
         return Chord(root % 12, numeral.islower())
     if found := _NAMED.match(word):
-        root = _LETTERS[found[1]] + _SIGNS[found[2]]
-        return Chord(root % 12, found[3] in {"m", "min", "m7", "min7"})
+        return _named(found)
     raise _bad(text, f"has {word[:20]!r}: write numerals (I, vi, bVII) or triads (C, F#m, Bb)")
+
+
+def _named(found: re.Match[str]) -> Chord:
+    root = _LETTERS[found[1]] + _SIGNS[found[2]]
+    return Chord(root % 12, found[3] in {"m", "min", "m7", "min7"})
 
 
 def _bad(text: str, why: str) -> InvalidInputError:

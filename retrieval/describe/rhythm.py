@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.core.payload import Field, FieldType, PayloadValue
+from retrieval.core.payload import BPM_ALT, Field, FieldType, PayloadValue
 from retrieval.core.series import Series
 from retrieval.describe.harmony import harmony
 from retrieval.describe.levels import pulse
@@ -36,7 +36,7 @@ class Rhythm:
     version = 1
     fields = (
         Field("bpm_measured", FieldType.FLOAT, "tempo, beats per minute, 30..300", computed=True),
-        Field("bpm_alt", FieldType.FLOAT, "second likeliest tempo, often half or double", True),
+        BPM_ALT,
         Field("bpm_confidence", FieldType.FLOAT, "chance that the tempo is right, 0..1", True),
     )
     series = (

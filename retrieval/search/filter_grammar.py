@@ -13,7 +13,12 @@ r"""The language of ``--filter``: one line of text into a ``Filter``.
 ``bpm in 118..124``          between the bounds, both included
 ``genre in ("rock", "pop")`` any of these values; ``not in (…)`` none of them, or absent
 ``title ~ "blue moon"``      every one of these words, in any case and order
-``progressions ~ "I V vi"``  these chords follow one another, in any key
+``bpm ~ 118..124``           so, or at half or double time, or measured so in the second place
+``bpm ~ 120``                the same within 4 %
+``key = "Bb minor"``         in any spelling (``A#m``, ``3A``); ``"Bb"`` alone in either mode
+``key mixes with "8A"``      this key, its relative, or a neighbour on the Camelot wheel
+``key relative of "Am"``     the key of the other mode with the same notes
+``progressions ~ "I V vi"``  these chords follow one another, in any key; ``chords ~`` is the same
 ``exists composer``          the field has a value
 ``track in ("id", "id")``    these tracks; ``=``, ``!=`` and ``not in`` work too
 ``and``, ``or``, ``not``     ``not`` binds tightest, then ``and``, then ``or``; parentheses group
@@ -21,15 +26,18 @@ r"""The language of ``--filter``: one line of text into a ``Filter``.
 
 Values are numbers, ``true``, ``false``, and strings in single or double quotes with the escapes of
 JSON and ``\'``. Keywords and field names are read in any case. A field whose name is a keyword
-stands in backquotes, as does a field called ``track``.
+stands in backquotes, as does a field called ``track``. What knows of music is written out in the
+other conditions (``filter_music``), so that every store answers it, here and over the wire.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any as Untyped
+from typing import ParamSpec, TypeVar
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
@@ -52,8 +60,11 @@ from retrieval.core.filters import (
     walk,
 )
 from retrieval.core.payload import Scalar
-from retrieval.core.progressions import PROGRESSIONS, parse_progression, wanted_tokens
+from retrieval.search import filter_music as music
 from retrieval.search.filter_problems import bad_filter, expectation, position_of, problem_at
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_LENGTH = 65_536
 
@@ -70,6 +81,10 @@ GRAMMAR = r"""
           | field _IN values             -> among
           | field _NOT _IN values        -> outside
           | field _MATCH STRING          -> matches
+          | field _MATCH NUMBER          -> near
+          | field _MATCH NUMBER _UPTO NUMBER -> near
+          | _MIXES_WITH STRING           -> mixes
+          | _RELATIVE_OF STRING          -> relative
           | _EXISTS field                -> exists
           | TRACK EQUAL STRING           -> is_track
           | TRACK UNEQUAL STRING         -> is_not_track
@@ -83,6 +98,8 @@ strings: _OPEN STRING (_COMMA STRING)* _CLOSE
 ?bound: NUMBER | STRING
 field: NAME | QUOTED_NAME
 
+_MIXES_WITH.3: /(key\s+)?mixes\s+with\b/i
+_RELATIVE_OF.3: /(key\s+)?relative\s+of\b/i
 _OR.2: /or\b/i
 _AND.2: /and\b/i
 _NOT.2: /not\b/i
@@ -172,17 +189,18 @@ class _ToFilter(Transformer[Token, Filter]):
     def field(self, name: Token) -> str:
         return name.strip("`").lower()
 
-    def values(self, *values: Token) -> tuple[Scalar, ...]:
-        return tuple(_scalar(value) for value in values)
+    def values(self, *values: Token) -> tuple[Token, ...]:
+        return values
 
     def strings(self, *values: Token) -> tuple[str, ...]:
         return tuple(_text(value) for value in values)
 
     def equals(self, field: str, _sign: Token, value: Token) -> Filter:
-        return Equals(field, _scalar(value))
+        return Equals(*_spelt(field, value))
 
     def differs(self, field: str, _sign: Token, value: Token) -> Filter:
-        return NoneOf(field, (_scalar(value),))
+        name, one = _spelt(field, value)
+        return NoneOf(name, (one,))
 
     def compare(self, field: str, sign: Token, bound: Token) -> Filter:
         value = _bound(bound)
@@ -199,16 +217,27 @@ class _ToFilter(Transformer[Token, Filter]):
     def between(self, field: str, low: Token, high: Token) -> Filter:
         return Range(field, gte=_bound(low), lte=_bound(high))
 
-    def among(self, field: str, values: tuple[Scalar, ...]) -> Filter:
-        return AnyOf(field, values)
+    def among(self, field: str, values: tuple[Token, ...]) -> Filter:
+        parts = tuple(AnyOf(name, some) for name, some in _by_field(field, values).items())
+        return parts[0] if len(parts) == 1 else Any(parts)
 
-    def outside(self, field: str, values: tuple[Scalar, ...]) -> Filter:
-        return NoneOf(field, values)
+    def outside(self, field: str, values: tuple[Token, ...]) -> Filter:
+        parts = tuple(NoneOf(name, some) for name, some in _by_field(field, values).items())
+        return parts[0] if len(parts) == 1 else All(parts)
 
     def matches(self, field: str, text: Token) -> Filter:
-        if field == PROGRESSIONS:
-            return _progression(text)
-        return TextMatch(field, _text(text))
+        musical = _asked(text, music.matching, field, _text(text))
+        return TextMatch(field, _text(text)) if musical is None else musical
+
+    def near(self, field: str, low: Token, high: Token | None = None) -> Filter:
+        bounds = (_number(low), None if high is None else _number(high))
+        return _asked(low, music.near, field, *bounds)
+
+    def mixes(self, key: Token) -> Filter:
+        return _asked(key, music.mixing, _text(key))
+
+    def relative(self, key: Token) -> Filter:
+        return _asked(key, music.relative, _text(key))
 
     def exists(self, field: str) -> Filter:
         return Exists(field)
@@ -226,14 +255,23 @@ class _ToFilter(Transformer[Token, Filter]):
         return Not(TrackIds(ids))
 
 
-def _progression(text: Token) -> Filter:
-    """Every token of a progression: what is written in numerals or in chords is none itself."""
+def _asked(token: Token, rule: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a rule of music answers; where it refuses, the place is told."""
     try:
-        chords = parse_progression(_text(text))
+        return rule(*args, **kwargs)
     except InvalidInputError as error:
-        raise _BadTokenError(text, str(error)) from None
-    tokens = tuple(Equals(PROGRESSIONS, token) for token in wanted_tokens(chords))
-    return tokens[0] if len(tokens) == 1 else All(tokens)
+        raise _BadTokenError(token, str(error)) from None
+
+
+def _spelt(field: str, value: Token) -> tuple[str, Scalar]:
+    return _asked(value, music.spelt, field, _scalar(value))
+
+
+def _by_field(field: str, values: tuple[Token, ...]) -> dict[str, tuple[Scalar, ...]]:
+    found: dict[str, tuple[Scalar, ...]] = {}
+    for name, value in (_spelt(field, token) for token in values):
+        found[name] = (*found.get(name, ()), value)
+    return found
 
 
 def _scalar(token: Token) -> Scalar:

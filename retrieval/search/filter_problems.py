@@ -30,6 +30,7 @@ _SAID = {
     "_EXISTS": "exists",
     "$END": "the end",
 }
+_OF_KEYS = {"mixes": 'key mixes with "8A"', "relative": 'key relative of "Am"'}
 _KEYWORDS = frozenset({"and", "or", "not", "in", "exists", "true", "false", "track"})
 
 
@@ -53,6 +54,8 @@ def expectation(error: UnexpectedInput, text: str) -> str:
             return "this string has no closing quote"
     said = [words for name, words in _SAID.items() if name in allowed]
     word = re.match(r"[^\W\d]\w*", text[position:])
+    if word and word[0].lower() in _OF_KEYS and "_MATCH" in allowed:
+        return f"of keys write: {_OF_KEYS[word[0].lower()]}"
     if "STRING" in allowed and word and word[0].lower() not in _KEYWORDS:
         return f'expected {_or(said)}; put words in quotes: "{word[0]}"'
     return f"expected {_or(said)}"

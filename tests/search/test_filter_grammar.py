@@ -22,7 +22,10 @@ from retrieval.core.filters import (
 from retrieval.search.filter_grammar import parse
 from tests.search.printer import KEYWORDS, show
 
-fields = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+# What is said of keys and chords is spelt anew: test_filter_music.py.
+SPELT = {"key", "camelot", "chords"}
+names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda name: name not in SPELT)
+fields = names | st.sampled_from(sorted(KEYWORDS))
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 numbers = st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
 scalars = texts | numbers | st.booleans()
