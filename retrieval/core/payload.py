@@ -58,6 +58,9 @@ class Field:
             )
 
 
+BPM_CONFIDENCE = Field(
+    "bpm_confidence", FieldType.FLOAT, "chance that the measured tempo is right, 0..1", True
+)
 BPM_ALT = Field("bpm_alt", FieldType.FLOAT, "second likeliest tempo, often half or double", True)
 """Measured, and in every library, so that a filter may ask for it wherever it asks for ``bpm``."""
 
@@ -73,6 +76,7 @@ STANDARD_FIELDS: tuple[Field, ...] = (
     Field("track_number", FieldType.INTEGER, "position on its disc, from 1"),
     Field("disc_number", FieldType.INTEGER, "disc of the album, from 1"),
     Field("bpm", FieldType.FLOAT, "tempo from the tags, else measured, beats per minute"),
+    BPM_CONFIDENCE,
     BPM_ALT,
     Field("key", FieldType.KEYWORD, "tonic from the tags, else measured: C, C#, D, Eb, … B"),
     Field("mode", FieldType.KEYWORD, "major or minor, of the key", computed=True),

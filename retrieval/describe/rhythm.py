@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.core.payload import BPM_ALT, Field, FieldType, PayloadValue
+from retrieval.core.payload import BPM_ALT, BPM_CONFIDENCE, Field, FieldType, PayloadValue
 from retrieval.core.series import Series
 from retrieval.describe.harmony import harmony
 from retrieval.describe.levels import pulse
@@ -37,7 +37,7 @@ class Rhythm:
     fields = (
         Field("bpm_measured", FieldType.FLOAT, "tempo, beats per minute, 30..300", computed=True),
         BPM_ALT,
-        Field("bpm_confidence", FieldType.FLOAT, "chance that the tempo is right, 0..1", True),
+        BPM_CONFIDENCE,
     )
     series = (
         SeriesField("beats", "s", "place in the bar from 1, or 0 where bars are not clear"),

@@ -18,8 +18,12 @@ from retrieval.core.filters import (
     TextMatch,
     TrackIds,
 )
+from retrieval.core.keys import Key
+from retrieval.core.payload import Field, FieldType, kept_float
+from retrieval.core.progressions import parse_progression, progression_tokens
 from retrieval.core.spaces import Level, Probe
 from retrieval.core.tracks import SegmentRecord, Span, TrackRecord, TrackUpdate
+from retrieval.search.filter_grammar import parse
 from retrieval.store.protocol import StoreQuery
 from tests.store.agreement import probe, same_ranking
 from tests.store.library import (
@@ -256,6 +260,47 @@ def test_filters_pass_what_passes_in_the_oracle(filled, filter):
     assert {r.id for r in store.scroll(filter, limit=TRACKS)[0]} == want
     assert store.count(filter) == len(want)
     assert store.count(filter, Level.SEGMENT) == oracle.count(filter, Level.SEGMENT)
+
+
+@pytest.fixture
+def musical(store):
+    """Tracks of every key, of many tempi, with one progression or another."""
+    oracle, rng = OracleStore(), np.random.default_rng(3)
+    loops = [parse_progression(text) for text in ("I V vi IV I", "I V vi IV", "ii V I", "i iv V")]
+    written = []
+    for n in range(TRACKS):
+        key = Key(n % 12, n % 24 >= 12)
+        payload = {
+            "bpm": kept_float(rng.uniform(50, 250)),
+            "bpm_alt": 121.5,
+            "bpm_confidence": float(n % 10) / 10,
+            **{"key": key.name, "mode": key.mode, "camelot": key.camelot},
+            "progressions": progression_tokens([loops[n % 4]]),
+        }
+        written.append(TrackRecord(f"track-{n}", payload if n % 9 else {}, {}))
+    for each in (store, oracle):
+        each.declare(SPACES, (*FIELDS, Field("progressions", FieldType.KEYWORD)))
+        each.write(written)
+    return store, oracle
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bpm ~ 118..124",
+        "bpm ~ 60 and not bpm ~ 240..250",
+        'key = "A# minor"',
+        'key in ("Gb", "Am") or key mixes with "Dbm"',
+        'not key mixes with "8B" and not key relative of "C"',
+        'progressions ~ "I V vi IV"',
+        'chords ~ "C G Am F C" and key != "1A"',
+    ],
+)
+def test_what_filters_know_of_music_passes_as_in_the_oracle(musical, text):
+    store, oracle = musical
+    want = {r.id for r in oracle.scroll(parse(text), limit=TRACKS)[0]}
+    assert 0 < len(want) < TRACKS
+    assert {r.id for r in store.scroll(parse(text), limit=TRACKS)[0]} == want
 
 
 def test_filters_that_do_not_fit_are_refused(filled):
