@@ -87,6 +87,7 @@ def video_query(
     dims: str | None,
     predicted: tuple[float, ...] | None = None,
     features: VideoFeatures | None = None,
+    cues: int = 0,
 ) -> VideoQuery:
     """A query of the options."""
     from retrieval.core.queries import Metric, Scaling, VideoQuery
@@ -98,6 +99,7 @@ def video_query(
         scaling=Scaling(scaling),
         weights=weights,
         dims=tuple(name.strip() for name in dims.split(",") if name.strip()) if dims else (),
+        cues=cues,
     )
 
 

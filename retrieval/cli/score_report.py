@@ -18,6 +18,7 @@ from retrieval.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from retrieval.core.cue import Cue
     from retrieval.core.queries import Hit, SearchResponse
     from retrieval.core.video import VideoFeatures, VideoPrediction
 
@@ -26,6 +27,8 @@ _COLUMNS = (
     Column("distance", "cyan", right=True),
     Column("title", "bold", least=16),
     Column("artist"),
+    Column("in-point", "green", right=True),
+    Column("cuts on a beat", right=True),
     Column("best moments", "green", least=12),
     Column("path", "dim", cut=True),
     Column("track", pipes=True),
@@ -52,6 +55,8 @@ def print_score(response: SearchResponse, *, first: int = 1) -> None:
                 "" if distance is None else f"{distance:.4f}",
                 title_of(hit.track),
                 text_of(hit.track, "artist"),
+                "" if hit.cue is None else timecode(hit.cue.start),
+                "" if hit.cue is None else f"{hit.cue.on_beat} of {len(hit.cue.offsets)}",
                 ", ".join(f"{clock(s.span.start)}–{clock(s.span.end)}" for s in hit.segments),
                 path_of(hit.track),
                 hit.track.id,
@@ -70,7 +75,10 @@ def score_json(response: SearchResponse) -> dict[str, Any]:
     """An answer as ``--json`` shows it."""
     videos = [_video_json(video) for video in response.videos]
     return {
-        "hits": [{**hit_json(hit), "distance": distance_of(hit)} for hit in response.hits],
+        "hits": [
+            {**hit_json(hit), "distance": distance_of(hit), "cue": _cue_json(hit.cue)}
+            for hit in response.hits
+        ],
         "video": videos[0] if videos else None,
         "took_ms": round(response.took_ms, 3),
     }
@@ -92,6 +100,35 @@ def write_series(path: Path, features: VideoFeatures) -> None:
             np.savez_compressed(file, allow_pickle=False, **as_arrays(features))
     except OSError as error:
         raise InvalidInputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def timecode(seconds: float) -> str:
+    """``m:ss.s``, or ``h:mm:ss.s`` from an hour on."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    told = f"{minutes:02d}" if hours else str(minutes)
+    return f"{f'{hours}:' if hours else ''}{told}:{rest // 10:02d}.{rest % 10}"
+
+
+def _cue_json(cue: Cue | None) -> dict[str, Any] | None:
+    if cue is None:
+        return None
+    return {
+        "start": cue.start,
+        "end": cue.end,
+        "anchor": cue.anchor,
+        "meets": cue.meets,
+        "cuts_on_beat": cue.on_beat,
+        "cut_offsets": list(cue.offsets),
+        "score": cue.score,
+        "accents": cue.accents,
+        "motion": cue.motion,
+        "borders": cue.borders,
+        "plan": [{"start": span.start, "end": span.end} for span in cue.plan],
+        "looped": cue.looped,
+        "stretch": cue.stretch,
+    }
 
 
 def _told(video: VideoPrediction) -> str:

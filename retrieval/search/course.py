@@ -138,9 +138,9 @@ class Course:
         return cls(
             length,
             loop.end - 1e-6,
-            _repeated(music.beats, loop, count),
-            _repeated(music.downbeats, loop, count),
-            _repeated(music.borders, loop, count),
+            _again(music.beats, loop, count),
+            _again(music.downbeats, loop, count),
+            _again(music.borders, loop, count),
             loud[np.minimum(places, len(loud) - 1)] if len(loud) else loud,
             music.rate,
             loop,
@@ -152,14 +152,17 @@ class Course:
 
     def plan(self, start: float, seconds: float) -> tuple[Span, ...]:
         """The spans of the track that sound, in order, from a moment of the course on."""
-        if self.loop is None:
-            return (Span(start, start + seconds),)
-        spans, at = [], start
-        while seconds > 1e-6:
-            lasts = min(seconds, self.loop.end - at)
-            spans.append(Span(at, at + lasts))
-            seconds, at = seconds - lasts, self.loop.start
-        return tuple(spans)
+        return repeated(self.loop or Span(0.0, start + seconds), start, seconds)
+
+
+def repeated(loop: Span, start: float, seconds: float) -> tuple[Span, ...]:
+    """The spans that sound, in order, where a track goes on at the loop's start at its end."""
+    spans = []
+    while seconds > 1e-6:
+        lasts = min(seconds, loop.end - start)
+        spans.append(Span(start, start + lasts))
+        seconds, start = seconds - lasts, loop.start
+    return tuple(spans)
 
 
 def _loop(music: Music) -> Span:
@@ -175,7 +178,7 @@ def _folded(times: Times, loop: Span) -> Times:
     return np.where(times < loop.end, times, again)
 
 
-def _repeated(times: Times, loop: Span, count: int) -> Times:
+def _again(times: Times, loop: Span, count: int) -> Times:
     before = times[times < loop.end - 1e-6]
     again = before[before > loop.start - 1e-6]
     period = loop.end - loop.start

@@ -32,6 +32,32 @@ _MISSING_SECONDS = 0.3
 _MISSING_SHARE = 0.02
 
 
+def picture_of(container: InputContainer, name: str) -> VideoStream:
+    """The moving picture of a file.
+
+    Raises:
+        VideoError: VIDEO_NO_PICTURE or VIDEO_UNSUPPORTED.
+    """
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not moving:
+        raise VideoError(
+            f"{name}: there is no picture in it, only "
+            f"{'sound' if container.streams.audio else 'other data'}",
+            reason="VIDEO_NO_PICTURE",
+        )
+    # PyAV's types do not say so, but there is no context for an encoding it cannot decode.
+    if getattr(moving[0], "codec_context", None) is None:
+        raise VideoError(
+            f"{name}: its picture is in an encoding that cannot be decoded",
+            reason="VIDEO_UNSUPPORTED",
+        )
+    return moving[0]
+
+
 class BoundedClip:
     """A clip held within limits.
 
@@ -58,7 +84,7 @@ class BoundedClip:
         self.duration = 0.0
         self._container = self._open(stream)
         try:
-            self._stream = self._picture(self._container)
+            self._stream = picture_of(self._container, name)
             context = self._stream.codec_context
             self.width, self.height = context.width, context.height
             self.codec = context.name
@@ -165,26 +191,6 @@ class BoundedClip:
             raise VideoError(
                 f"{self._name}: cannot be read ({error}); the file may be cut off before its index"
             ) from error
-
-    def _picture(self, container: InputContainer) -> VideoStream:
-        moving = [
-            stream
-            for stream in container.streams.video
-            if not stream.disposition & Disposition.attached_pic
-        ]
-        if not moving:
-            raise VideoError(
-                f"{self._name}: there is no picture in it, only "
-                f"{'sound' if container.streams.audio else 'other data'}",
-                reason="VIDEO_NO_PICTURE",
-            )
-        # PyAV's types do not say so, but there is no context for an encoding it cannot decode.
-        if getattr(moving[0], "codec_context", None) is None:
-            raise VideoError(
-                f"{self._name}: its picture is in an encoding that cannot be decoded",
-                reason="VIDEO_UNSUPPORTED",
-            )
-        return moving[0]
 
     def _tune(self, context: Any) -> None:
         options = {"max_pixels": str(self._limits.max_pixels)}
