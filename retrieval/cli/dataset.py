@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 @click.group("dataset")
 def command() -> None:
-    """Make datasets of videos and their music, for models that generate."""
+    r"""Make datasets of videos and their music, for models that generate.
+
+    \b
+    Examples:
+      segue dataset build ~/Videos --output ~/dataset
+    """
 
 
 @command.command("build")
