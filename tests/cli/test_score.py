@@ -28,7 +28,7 @@ def trailer(tmp_path_factory) -> Path:
 
 def test_from_a_clip_to_cues(run, trailer: Path, tmp_path: Path) -> None:
     kept = tmp_path / "series.npz"
-    answer = run.json("score", trailer, "--series", kept)
+    answer = run.json("score", trailer, "--series", kept, "--no-fit")
     assert len(answer["hits"]) == 5
     distances = [hit["distance"] for hit in answer["hits"]]
     assert distances == sorted(distances)
@@ -71,7 +71,9 @@ def test_through_a_service_the_same(run, served, trailer: Path) -> None:
     ):
         here, there = (one.json("score", *asked) for one in (run, served[1]))
         assert there["video"] == here["video"]
-        found = [[(hit["title"], hit["distance"]) for hit in one["hits"]] for one in (here, there)]
+        found = [
+            [(h["title"], h["distance"], h["cue"]) for h in one["hits"]] for one in (here, there)
+        ]
         assert found[0] == found[1]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from retrieval.core import filters, queries
+from retrieval.core.cue import Cue
 from retrieval.core.payload import Field, FieldType
 from retrieval.core.spaces import (
     Anchor,
@@ -137,6 +138,20 @@ evidence = st.builds(
     st.one_of(st.none(), numbers),
     st.one_of(st.none(), numbers),
 )
+cues = st.builds(
+    Cue,
+    start=numbers,
+    end=numbers,
+    anchor=numbers,
+    meets=numbers,
+    offsets=st.lists(numbers, max_size=3).map(tuple),
+    accents=numbers,
+    motion=numbers,
+    borders=numbers,
+    score=numbers,
+    plan=st.lists(spans(), max_size=3).map(tuple),
+    stretch=numbers,
+)
 hits = st.builds(
     queries.Hit,
     tracks,
@@ -144,6 +159,7 @@ hits = st.builds(
     st.lists(segment_hits, max_size=3).map(tuple),
     st.lists(evidence, max_size=3).map(tuple),
     st.one_of(st.none(), numbers),
+    st.none() | cues,
 )
 space_fits = st.builds(queries.SpaceFit, st.integers(0, 15), texts, st.one_of(st.none(), numbers))
 responses = st.builds(
