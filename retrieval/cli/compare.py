@@ -101,7 +101,7 @@ def _encoders(a: Side, b: Side, settings: Settings) -> list[Encoder]:
 
 
 def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pairs: bool) -> None:
-    from retrieval.cli.output import Column, print_json, print_table, visible
+    from retrieval.cli.output import Column, print_failures, print_json, print_table, visible
 
     if state.json:
         print_json(
@@ -122,9 +122,7 @@ def _show(result: Comparison, a: Side, b: Side, state: State, *, group: bool, pa
             }
         )
         return
-    for failure in result.failed:
-        told = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(told), err=True)
+    print_failures(result.failed)
     if result.unpaired:
         few = ", ".join(result.unpaired[:5]) + (", …" if len(result.unpaired) > 5 else "")
         click.echo(visible(f"{len(result.unpaired)} without a partner: {few}"), err=True)

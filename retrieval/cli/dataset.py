@@ -99,14 +99,19 @@ def build(
 
 def _show(report: DatasetReport, state: State, *, quiet: bool) -> None:
     from indexer.dataset.graph import State as StepState
-    from retrieval.cli.output import Column, clock, print_json, print_table, visible
+    from retrieval.cli.output import (
+        Column,
+        clock,
+        print_failures,
+        print_json,
+        print_table,
+        visible,
+    )
 
     if state.json:
         print_json(report.as_dict())
         return
-    for failure in report.failed:
-        told = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(told), err=True)
+    print_failures(report.failed)
     for path in report.duplicates:
         click.echo(visible(f"{path}: the same video as another one; left out"), err=True)
     for item in report.items:

@@ -119,14 +119,12 @@ def _table(
 
 
 def _show(report: ExportReport, state: State, *, quiet: bool) -> None:
-    from retrieval.cli.output import print_json, visible
+    from retrieval.cli.output import print_failures, print_json, visible
 
     if state.json:
         print_json(report.as_dict())
         return
-    for failure in (*report.failed, *report.notes):
-        told = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(told), err=True)
+    print_failures((*report.failed, *report.notes))
     for track_id, name in report.renamed.items():
         click.echo(visible(f"{name}: named so because another is alike ({track_id})"), err=True)
     if quiet:

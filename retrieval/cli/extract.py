@@ -153,21 +153,24 @@ def _list(state: State) -> None:
 
 
 def _show(report: ExtractReport, state: State, *, quiet: bool) -> None:
-    from retrieval.cli.output import Column, clock, print_json, print_table, visible
+    from retrieval.cli.output import (
+        Column,
+        clock,
+        print_failures,
+        print_json,
+        print_table,
+        visible,
+    )
 
     if state.json:
         print_json(report.as_dict())
         return
-    for failure in report.failed:
-        told = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(told), err=True)
+    print_failures(report.failed)
     for model in report.models:
         if model.unavailable is not None:
             reason, message = model.unavailable
             click.echo(visible(f"{model.description.name}: {message} [{reason}]"), err=True)
-        for failure in model.failed:
-            told = f"{model.description.name}: {failure.path}: {failure.message} [{failure.reason}]"
-            click.echo(visible(told), err=True)
+        print_failures(model.failed, of=f"{model.description.name}: ")
     if quiet:
         return
     columns = (

@@ -214,7 +214,7 @@ def _show(
     *,
     quiet: bool,
 ) -> None:
-    from retrieval.cli.output import print_json, visible
+    from retrieval.cli.output import print_failures, print_json
 
     if state.json:
         more = {} if vectors is None else {"features": vectors.as_dict()}
@@ -226,9 +226,8 @@ def _show(
     if report.found or vectors is None:
         reports.append(report)
     reports += [one for one in (vectors, told) if one is not None]
-    for failure in [f for one in reports for f in (*one.failed, *one.notes)]:
-        line = f"{failure.path}: {failure.message} [{failure.reason}]"
-        click.echo(visible(line), err=True)
+    for one in reports:
+        print_failures((*one.failed, *one.notes))
     for one in () if quiet else reports:
         click.echo(one.in_words())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from indexer.report import Failure
     from retrieval.core.queries import Hit, SearchResponse
     from retrieval.core.tracks import Track
 
@@ -90,6 +91,17 @@ def note(message: str) -> None:
     """A remark for a person, on standard error so that pipes stay clean."""
     if sys.stderr.isatty():
         click.echo(click.style(message, dim=True), err=True)
+
+
+def print_failures(failures: Iterable[Failure], *, of: str = "") -> None:
+    """Tell each file that could not be used on stderr, in a line.
+
+    Args:
+        failures: What went wrong.
+        of: What stands before each.
+    """
+    for failure in failures:
+        click.echo(visible(f"{of}{failure.path}: {failure.message} [{failure.reason}]"), err=True)
 
 
 def clock(seconds: float) -> str:
