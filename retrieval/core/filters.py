@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.payload import Field, FieldType, Scalar, fits
+from retrieval.core.progressions import PROGRESSIONS
 from retrieval.core.words import words
 
 MAX_DEPTH = 8
@@ -150,7 +151,11 @@ def _check_condition(
     field = fields.get(part.field)
     if field is None:
         known = ", ".join(sorted(fields))
-        raise _bad(f"filter: there is no field {part.field!r}; this library has: {known}")
+        untold = "; segue index tells the chords of its tracks, unless --no-describe"
+        raise _bad(
+            f"filter: there is no field {part.field!r}; this library has: {known}"
+            f"{untold if part.field == PROGRESSIONS else ''}"
+        )
     match part:
         case Equals(value=value):
             _check_values(field, (value,))

@@ -39,10 +39,9 @@ def near(field: str, low: float, high: float | None = None) -> Filter:
             order, and for what is no tempo.
     """
     if field != "bpm":
-        bounds = f"{low:g}..{low if high is None else high:g}"
+        exact = f"= {low:g}" if high is None else f"in {low:g}..{high:g}"
         raise _bad(
-            "expected a string in quotes; only bpm may be near a number, of others write a range: "
-            f"{field} in {bounds}"
+            f"expected a string in quotes; only bpm may be near a number, write: {field} {exact}"
         )
     if high is None:
         low, high = low * (1.0 - TOLERANCE), low * (1.0 + TOLERANCE)

@@ -62,6 +62,7 @@ def test_a_filter_that_fits_passes(good: Filter) -> None:
     ("bad", "says"),
     [
         (Equals("mood", "calm"), "no field 'mood'"),
+        (Equals("progressions", "M7M"), "no field 'progressions'.*--no-describe"),
         (Equals("year", "1969"), "integer"),
         (Equals("year", True), "integer"),
         (Equals("live", 1), "boolean"),
