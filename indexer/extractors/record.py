@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from retrieval.core.closing import Closing
 
 RECORD = ".segue-extract.sqlite"
 _VERSION = 1
@@ -44,7 +44,7 @@ class Made:
     track: str
 
 
-class Record:
+class Record(Closing):
     """The record of one output folder; a context manager, used by one thread."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,17 +91,6 @@ class Record:
     def close(self) -> None:
         """Close it; idempotent."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Made]:
         query = f"SELECT * FROM made WHERE {where} ORDER BY path"  # noqa: S608 - our own words

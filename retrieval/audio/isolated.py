@@ -6,8 +6,6 @@ import contextlib
 import json
 import time
 from dataclasses import asdict
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -16,12 +14,13 @@ from retrieval.audio.children import MIB, Child, Children, LostError
 from retrieval.audio.formats import FORMATS
 from retrieval.audio.limits import Limits
 from retrieval.audio.sound import Sound
+from retrieval.core.closing import Closing
 from retrieval.core.errors import AudioError
 
 _DEFAULT = Limits()
 
 
-class IsolatedDecoder:
+class IsolatedDecoder(Closing):
     """Decodes whole files in child processes that can do no harm and are killed when they stall.
 
     A child has bounds on memory and processor time, no secrets in its environment, and serves one
@@ -81,17 +80,6 @@ class IsolatedDecoder:
     def close(self) -> None:
         """Kill and reap every child, also those at work; idempotent."""
         self._children.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _attempt(self, data: bytes, limits: Limits, name: str) -> Sound:
         with self._children.lend() as child:

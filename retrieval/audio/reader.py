@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 
 from retrieval.audio.decoding import Block, DecodeError, Decoder
 from retrieval.audio.formats import FORMATS, complete, sniff, sniffable
 from retrieval.audio.limits import MAX_SAMPLE, USABLE_SECONDS, Limits
+from retrieval.core.closing import Closing
 from retrieval.core.errors import AudioError
 
 _DEFAULT = Limits()
@@ -69,7 +69,7 @@ def open_audio(
     return reader
 
 
-class BoundedReader:
+class BoundedReader(Closing):
     """The ``AudioReader`` of files: a decoder held within limits."""
 
     def __init__(
@@ -133,17 +133,6 @@ class BoundedReader:
     def close(self) -> None:
         """Release the file; idempotent."""
         self._decoder.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_length(self, frames: int, error: DecodeError | None) -> None:
         promised, rate = self._decoder.promised, self.sample_rate

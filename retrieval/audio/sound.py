@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from retrieval.audio.decoding import Block
 from retrieval.audio.limits import BLOCK_SAMPLES
+from retrieval.core.closing import Closing
 
 
 class AudioReader(Protocol):
@@ -64,7 +65,7 @@ class AudioReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sound:
+class Sound(Closing):
     """Decoded sound in memory; an ``AudioReader`` that can be read again.
 
     Attributes:
@@ -99,14 +100,3 @@ class Sound:
 
     def close(self) -> None:
         """Nothing to release."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

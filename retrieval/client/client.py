@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -14,6 +13,7 @@ from retrieval.client import series as series_calls
 from retrieval.client.calls import Call
 from retrieval.client.channel import channel_credentials, metadata, methods, options
 from retrieval.client.failures import translate
+from retrieval.core.closing import Closing
 from retrieval.core.errors import StoreError
 from retrieval.core.filters import Filter
 from retrieval.core.library import RecordPage, SpaceStatus
@@ -32,7 +32,7 @@ from retrieval.core.tracks import LibraryInfo, Track, TrackRecord, TrackUpdate
 T = TypeVar("T")
 
 
-class Client:
+class Client(Closing):
     """A library behind a service; implements ``retrieval.core.library.Library``.
 
     Every method raises what a library in this process would raise, and besides StoreError
@@ -240,14 +240,3 @@ class Client:
     def close(self) -> None:
         """Close the connection; the service and its library stay as they are."""
         self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from retrieval.audio import wire
 from retrieval.audio.children import MIB, Child, Children, LostError
+from retrieval.core.closing import Closing
 from retrieval.core.errors import VideoError
 from retrieval.video.frames import HEAD, Frame
 from retrieval.video.limits import Sampling, VideoLimits
@@ -82,7 +82,7 @@ class Clip:
             self._patience -= time.monotonic() - started
 
 
-class ClipDecoder:
+class ClipDecoder(Closing):
     """Decodes clips in child processes that can do no harm and are killed when they stall.
 
     As ``retrieval.audio.IsolatedDecoder``, which says what a child may do; a child gets the open
@@ -157,17 +157,6 @@ class ClipDecoder:
     def close(self) -> None:
         """Kill and reap every child, also those at work; idempotent."""
         self._children.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self, child: Child, job: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
         deadline = time.monotonic() + self._timeout
