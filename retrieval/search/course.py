@@ -19,6 +19,7 @@ SERIES_NEEDED = ("beats", "downbeats", "loudness", "sections")
 MAX_CUTS = 4_096
 """Clips with more cuts are not fitted."""
 _LONGEST = 6 * 3600.0
+_LONGEST_CLIP = 2 * 3600.0
 _FEWEST_BEATS = 4
 _SNAP = 1.0
 """Seconds within which a section's border is moved to a bar's: sections are known to half a
@@ -43,7 +44,7 @@ class Picture:
             return None
         cuts = features.series.cuts
         cuts = cuts[(cuts > 0.0) & (cuts < features.duration)]
-        if not 1.0 <= features.duration <= _LONGEST or not 1 <= len(cuts) <= MAX_CUTS:
+        if not 1.0 <= features.duration <= _LONGEST_CLIP or not 1 <= len(cuts) <= MAX_CUTS:
             return None
         return cls(features.duration, cuts, features.series.values[:, 0])
 
