@@ -32,9 +32,12 @@ def test_engines_agree() -> None:
 
 @pytest.mark.slow
 def test_video() -> None:
-    latency, watching = video.run(tracks=500, queries=10, rounds=1, seconds=4)
+    found = video.run(tracks=500, queries=10, rounds=1, seconds=4, pairs=4, clips=1)
+    latency, watching, cuts, cost = found
     assert list(cells(latency)) == list(video.SIDES)
     assert watching.title.endswith("1 cuts")
+    assert all(float(row[-1].removesuffix(" %")) > 30 for row in cuts.rows[:4])
+    assert len(cost.rows) == 2
 
 
 @pytest.mark.slow

@@ -13,48 +13,17 @@ from retrieval.core.series import Series
 from retrieval.core.video import VIDEO_DIMS, Source, VideoFeatures, VideoSeries
 from retrieval.search.course import MAX_CUTS, Music, Picture
 from retrieval.search.cue import ACCENTS, BORDERS, MOTION, fit, offsets
-
-
-def music(
-    rng: np.random.Generator, seconds: float = 240.0, *, bpm: float = 0.0, drift: float = 0.0
-) -> Music:
-    """A track of one tempo, which may come and go, with bars of four and sections of sixteen."""
-    beat = 60.0 / (bpm or rng.uniform(80, 160))
-    count = int(2 * seconds / beat)
-    lengths = beat * (1.0 + drift * np.sin(np.arange(count) / 23) + 0.003 * rng.normal(size=count))
-    beats = rng.uniform(0, beat) + np.concatenate([[0.0], np.cumsum(lengths)])
-    beats = beats[beats < seconds]
-    down = beats[int(rng.integers(4)) :: 4]
-    loudness = rng.normal(-15, 4, round(10 * seconds))
-    return Music(seconds, beats, down, np.append(down[::16], seconds), loudness, 10.0)
-
-
-def picture(
-    rng: np.random.Generator, under: Music, seconds: float = 60.0, *, stray: int = 0
-) -> Picture:
-    """A clip cut to a passage of the music that begins anywhere, by a hand 20 ms unsure."""
-    start = rng.uniform(0, under.duration - seconds)
-    inside = under.beats[(under.beats > start + 0.5) & (under.beats < start + seconds - 0.5)]
-    met = rng.choice(inside, 20 - stray, replace=False) - start + rng.normal(0, 0.02, 20 - stray)
-    cuts = np.sort(np.concatenate([met, rng.uniform(0.5, seconds - 0.5, stray)]))
-    return Picture(seconds, cuts, rng.uniform(0, 1, round(seconds)))
+from tests.search.cutting import distances, music
 
 
 @pytest.mark.parametrize(("drift", "stray"), [(0.0, 0), (0.05, 0), (0.0, 4), (0.05, 4)])
 def test_cuts_are_half_as_far_from_the_beats_as_from_random_in_points(
     drift: float, stray: int
 ) -> None:
-    ours, random = [], []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        track = music(rng, drift=drift)
-        clip = picture(rng, track, stray=stray)
-        ours.append(np.abs(fit(clip, track).offsets).mean())
-        starts = rng.uniform(0, track.duration - clip.duration, 100)
-        random.append(np.abs(offsets(starts[:, None] + clip.cuts, track.beats)).mean())
+    ours, random = distances(40, drift=drift, stray=stray)
     assert np.mean(ours) <= 0.5 * np.mean(random)
     # Not only in the mean: nine times out of ten.
-    assert np.mean(np.array(ours) <= 0.7 * np.array(random)) >= 0.9
+    assert np.mean(ours <= 0.7 * random) >= 0.9
 
 
 @given(
