@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from retrieval.encoders.device import usable_cores
+from retrieval.core.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

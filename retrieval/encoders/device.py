@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieval.core.cores import usable_cores
 from retrieval.core.errors import PreconditionError
 from retrieval.encoders.proofs import package_version
 from retrieval.settings import Settings
@@ -81,13 +82,6 @@ class Compute:
     def wants_onnx(self) -> bool:
         """Whether to try ONNX Runtime."""
         return self.kind == "cpu" and self.runtime != "torch"
-
-
-def usable_cores() -> int:
-    """CPU cores this process may run on, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
 
 
 def choose_compute(device: str) -> Compute:

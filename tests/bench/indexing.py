@@ -16,7 +16,7 @@ from indexer import IndexOptions, index
 from indexer.synth.catalogue import catalogue
 from indexer.synth.files import encode
 from indexer.synth.mixing import render
-from retrieval.encoders.device import usable_cores
+from retrieval.core.cores import usable_cores
 from retrieval.encoders.registry import default_encoders
 from retrieval.search import LocalLibrary
 from retrieval.settings import Settings

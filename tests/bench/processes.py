@@ -71,7 +71,7 @@ def segue(
 
 def side_by_side(lanes: int) -> ThreadPoolExecutor:
     """Runs commands at once, as far as there is a core for each and one for the machine."""
-    from retrieval.encoders.device import usable_cores
+    from retrieval.core.cores import usable_cores
 
     return ThreadPoolExecutor(max(1, min(lanes, usable_cores() - 1)))
 

@@ -15,7 +15,7 @@ from retrieval.core.library import LibraryWriter
 from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.tracks import Track, TrackRecord
 from retrieval.encoders.protocol import Encoder
-from retrieval.encoders.registry import EncoderSet, default_encoders, load
+from retrieval.encoders.registry import EncoderSet, load
 from retrieval.search import LocalLibrary
 from retrieval.settings import Settings
 from retrieval.store import open_store
@@ -132,7 +132,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a library without tracks."""
     folder = tmp_path_factory.mktemp("template") / "data"
     store = open_store(Settings(data_dir=folder))
-    store.declare(default_encoders().spaces(), STANDARD_FIELDS)
+    store.declare(EncoderSet([load("perceptual"), load("lexical")]).spaces(), STANDARD_FIELDS)
     store.close()
     return folder
 
