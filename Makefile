@@ -65,7 +65,8 @@ format: $(VENV)/.installed-dev ## put the code in its standard form
 train-ear: $(VENV)/.installed-train ## render music and train the built-in ear on it (hours)
 	$(BIN)/python -m indexer.training render .ear
 	$(BIN)/python -m indexer.training train .ear .ear/ear.pt
-	$(BIN)/python -m indexer.training evaluate .ear .ear/ear.pt
+	$(BIN)/python -m indexer.training align .ear .ear/ear.pt
+	$(BIN)/python -m indexer.training evaluate .ear .ear/ear.pt --recordings ../shared/audio
 
 proto: $(VENV)/.installed-dev ## regenerate the protobuf code
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --grpc_python_out=. --pyi_out=. \

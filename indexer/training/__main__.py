@@ -35,21 +35,29 @@ def render(folder: Path, count: int, others: int, workers: int) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("checkpoint", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--minutes", default=60.0, show_default=True, help="Stop after so long.")
-def train(folder: Path, checkpoint: Path, minutes: float) -> None:
+@click.option("--processes", default=2, show_default=True, help="Of one thread each.")
+def train(folder: Path, checkpoint: Path, minutes: float, processes: int) -> None:
     """Train on the shards of FOLDER and write CHECKPOINT."""
-    from indexer.training.train import Losses, Recipe, Trainer, load
+    from indexer.training import parallel
+    from indexer.training.train import Recipe
 
-    data = load(folder, sorted(path.stem for path in folder.glob("train-*.jsonl")))
-    trainer = Trainer(data, Recipe())
+    parallel.train(parallel.Run(folder, checkpoint, minutes, processes, Recipe()))
 
-    def told(step: int, losses: Losses) -> None:
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--minutes", default=15.0, show_default=True, help="Stop after so long.")
+def align(folder: Path, checkpoint: Path, minutes: float) -> None:
+    """Settle what texts mean on what the tower of CHECKPOINT hears in FOLDER."""
+    from indexer.training import align as aligning
+
+    def told(step: int, loss: float) -> None:
         if step % 100 == 0:
-            click.echo(f"{step}: {losses}")
-        if step % 1_000 == 0:
-            trainer.save(checkpoint)
+            click.echo(f"{step}: {loss:.3f}")
 
-    trainer.run(minutes=minutes, told=told)
-    trainer.save(checkpoint)
+    names = sorted(path.stem for path in folder.glob("train-*.jsonl"))
+    aligning.align(checkpoint, folder, names, minutes=minutes, told=told)
 
 
 @main.command()
@@ -61,6 +69,7 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
     import torch
 
     from indexer.training import evaluate as measure
+    from indexer.training.copies import copies
     from indexer.training.export import fold_audio, reader
     from indexer.training.fits import make_cohort, measure_fits
     from indexer.training.shards import read_split
@@ -77,8 +86,11 @@ def evaluate(folder: Path, checkpoint: Path, recordings: Path | None) -> None:
             measure.sound_to_sound(heard),
             measure.negation(heard, read),
             measure_fits(heard, read, cohort),
+            measure.attribute_report(heard),
         ):
             click.echo(f"{split}: { {name: round(value, 3) for name, value in found.items()} }")
+    again = copies(ear)
+    click.echo(f"copies: { {name: round(value, 3) for name, value in again.items()} }")
     if recordings is not None:
         for query, answer in measure.recordings(recordings, ear, read).items():
             click.echo(f"{query}: {answer}")

@@ -34,7 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "world music": ("middle eastern", "east asian", "afrobeat", "flamenco", "samba", "reggae"),
     "film music": ("suspense", "orchestra", "ambient", "fairy dance"),
-    "black music": ("soul", "funk", "hip hop", "blues", "reggae"),
+    "soul and funk": ("soul", "funk", "hip hop", "blues", "reggae"),
 }
 """Wider genres. A genre that is in none of a group's neighbours denies it."""
 

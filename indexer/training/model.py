@@ -83,7 +83,8 @@ class Rhythm(nn.Module):  # type: ignore[misc] # PyTorch is not followed
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = nn.Linear(4 * (LAGS[1] - LAGS[0]), 128)
+        self.inner = nn.Linear(4 * (LAGS[1] - LAGS[0]), 128, bias=False)
+        self.inner_norm = nn.BatchNorm1d(128)
         self.outer = nn.Linear(128, 64)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -97,7 +98,9 @@ class Rhythm(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         share = again[:, :, LAGS[0] : LAGS[1]] / (again[:, :, :1] + 1e-4)
         # A short window repeats over few lags only.
         share = functional.pad(share, (0, LAGS[1] - LAGS[0] - share.shape[2]))
-        return functional.relu(self.outer(functional.relu(self.inner(share.flatten(1)))))
+        return functional.relu(
+            self.outer(functional.relu(self.inner_norm(self.inner(share.flatten(1)))))
+        )
 
 
 class Harmony(nn.Module):  # type: ignore[misc] # PyTorch is not followed
@@ -108,8 +111,11 @@ class Harmony(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         self.local = nn.Conv2d(1, channels, (7, 3), padding=(3, 1))
         self.local_norm = nn.BatchNorm2d(channels)
         kernel = PITCH_STEPS - 1
-        self.first = nn.Conv1d(2 * channels, width, kernel, padding=0)
-        self.second = nn.Conv1d(width, width, kernel, padding=0)
+        # Means over a window differ little: what is not normalised takes long to be learnt.
+        self.first = nn.Conv1d(2 * channels, width, kernel, bias=False)
+        self.first_norm = nn.BatchNorm1d(width)
+        self.second = nn.Conv1d(width, width, kernel, bias=False)
+        self.second_norm = nn.BatchNorm1d(width)
         self.margin = kernel // 2
 
     def forward(self, pitch: Tensor) -> Tensor:
@@ -117,10 +123,10 @@ class Harmony(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         x = functional.relu(self.local_norm(self.local(pitch[:, None])))
         x = x.mean(dim=3).reshape(len(x), -1, PITCH_OCTAVES, PITCH_STEPS)
         x = torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
-        for layer in (self.first, self.second):
+        for layer, norm in ((self.first, self.first_norm), (self.second, self.second_norm)):
             # An octave is a circle.
             around = torch.cat([x[:, :, -self.margin :], x, x[:, :, : self.margin]], dim=2)
-            x = functional.relu(layer(around))
+            x = functional.relu(norm(layer(around)))
         return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
 
@@ -133,7 +139,8 @@ class AudioTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         self.rhythm = Rhythm()
         self.harmony = Harmony()
         self.drop = nn.Dropout(0.15)
-        self.hidden = nn.Linear(3 * width + 64 + 128, 512)
+        self.hidden = nn.Linear(3 * width + 64 + 128, 512, bias=False)
+        self.hidden_norm = nn.BatchNorm1d(512)
         self.attributes = nn.Linear(512, len(NAMES))
         self.meaning = nn.Linear(512 + len(NAMES), MEANING)
         self.identity = nn.Linear(512, IDENTITY)
@@ -145,15 +152,25 @@ class AudioTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
             mel: (batch, 64, frames), 0..1.
             pitch: (batch, 144, frames), 0..1.
         """
-        parts = [self.timbre(mel), self.rhythm(mel), self.harmony(pitch)]
-        hidden = functional.relu(self.hidden(self.drop(torch.cat(parts, dim=1))))
-        logits = self.attributes(hidden)
-        meaning = self.meaning(torch.cat([hidden, torch.tanh(logits / 4)], dim=1))
+        hidden, logits = self.hear(mel, pitch)
+        meaning = self.meaning(self.told(hidden, logits))
         return (
             functional.normalize(meaning, dim=1),
             functional.normalize(self.identity(hidden), dim=1),
             logits,
         )
+
+    def hear(self, mel: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """What meaning and identity are made of, (batch, 512), and the logits of the attributes."""
+        parts = [self.timbre(mel), self.rhythm(mel), self.harmony(pitch)]
+        hidden = self.hidden(self.drop(torch.cat(parts, dim=1)))
+        hidden = functional.relu(self.hidden_norm(hidden))
+        return hidden, self.attributes(hidden)
+
+    @staticmethod
+    def told(hidden: Tensor, logits: Tensor) -> Tensor:
+        """What the meaning is projected from."""
+        return torch.cat([hidden, torch.tanh(logits / 4)], dim=1)
 
 
 class TextTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
@@ -172,6 +189,8 @@ class TextTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         self.words = nn.Embedding(vocabulary, width, padding_idx=0)
         self.pieces = nn.EmbeddingBag(BUCKETS, width, mode="mean")
         self.places = nn.Parameter(0.02 * torch.randn(LONGEST, width))
+        # What a denial denies stands beside it, which attention alone is slow to learn.
+        self.near = nn.Conv1d(width, width, 5, padding=2)
         layer = nn.TransformerEncoderLayer(
             width,
             heads,
@@ -183,12 +202,22 @@ class TextTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         )
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(2 * width, MEANING)
+        self.claims = nn.Linear(2 * width, 2 * len(NAMES))
+        self.out = nn.Linear(2 * width + 2 * len(NAMES), MEANING)
+        # Filled by ``align``: what a denial takes away from the meaning.
+        self.register_buffer("denials", torch.zeros(len(NAMES), MEANING))
         nn.init.normal_(self.words.weight, std=0.05)
         nn.init.normal_(self.pieces.weight, std=0.05)
 
-    def forward(self, texts: Sequence[Sequence[Token]]) -> Tensor:
-        """Vectors of length 1, shape (len(texts), MEANING); every text has a token."""
+    def forward(self, texts: Sequence[Sequence[Token]]) -> tuple[Tensor, Tensor]:
+        """Meaning of length 1, and the logits of what is claimed and of what is denied.
+
+        Args:
+            texts: Tokens; every text has one.
+
+        Returns:
+            Shapes (len(texts), MEANING) and (len(texts), 2 * attributes), claims before denials.
+        """
         device = self.out.weight.device
         longest = max(len(text) for text in texts)
         words = torch.zeros(len(texts), longest, dtype=torch.long)
@@ -210,8 +239,14 @@ class TextTower(nn.Module):  # type: ignore[misc] # PyTorch is not followed
         x = self.words(words.to(device)) + self.places[:longest]
         x = x.index_put((rows, places), bags, accumulate=True)
         mask = mask.to(device)
+        x = x.masked_fill(mask[:, :, None], 0.0)
+        x = x + functional.relu(self.near(x.transpose(1, 2)).transpose(1, 2))
         x = self.norm(self.layers(x, src_key_padding_mask=mask))
         x = x.masked_fill(mask[:, :, None], 0.0)
         mean = x.sum(dim=1) / (~mask).sum(dim=1, keepdim=True)
         peak = x.masked_fill(mask[:, :, None], -1e4).amax(dim=1)
-        return functional.normalize(self.out(torch.cat([mean, peak], dim=1)), dim=1)
+        pooled = torch.cat([mean, peak], dim=1)
+        claims = self.claims(pooled)
+        out = self.out(torch.cat([pooled, torch.tanh(claims / 4)], dim=1))
+        denied = torch.sigmoid(claims[:, len(NAMES) :]) @ self.denials
+        return functional.normalize(functional.normalize(out, dim=1) - denied, dim=1), claims

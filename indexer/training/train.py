@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 
-from indexer.training.attributes import NAMES, UNDECIDED, decide
-from indexer.training.captions import Caption, Captioner
-from indexer.training.lexicon import LANGUAGES, lexicon
+from indexer.training.attributes import decide
+from indexer.training.losses import contrast, judge, matches, tell, understand
 from indexer.training.model import AudioTower, TextTower
+from indexer.training.reading import Texts, fall, learn_to_read, read, vocabulary
 from indexer.training.shards import read_shard
-from retrieval.encoders.ear_tokens import Token, split, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +27,33 @@ class Recipe:
     Attributes:
         songs: Songs of a batch, two windows each.
         texts: Captions of a window.
+        reading: Batches of texts alone, before any sound is heard.
         steps: Batches in all.
         rate: Highest learning rate.
         decay: Weight decay.
         seed: Of everything.
+        haste: Share of the run in which only about half of every window is heard, in half the time.
     """
 
     songs: int = 80
-    texts: int = 1
+    texts: int = 2
+    reading: int = 2_000
     steps: int = 20_000
     rate: float = 2e-3
     decay: float = 0.02
     seed: int = 1
+    haste: float = 0.5
     widths: tuple[int, ...] = field(default=(24, 48, 96, 192))
     width: int = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Of one step: texts and sounds toward each other, attributes, and songs known again."""
+    """Of one step: texts and sounds toward each other, attributes of both, songs known again."""
 
     towards: float
     told: float
+    read: float
     again: float
 
 
@@ -74,15 +78,6 @@ def load(folder: Path, names: Sequence[str]) -> Data:
     for place, truth in enumerate(truths):
         groups.setdefault(truth.song, []).append(place)
     return Data(mel, pitch, values, tuple(np.asarray(group) for group in groups.values()))
-
-
-def vocabulary() -> dict[str, int]:
-    """Every word of the lexicons, from 1 on; 0 is for words that are in none."""
-    words: dict[str, None] = {}
-    for language in LANGUAGES:
-        for phrase in lexicon(language).phrases():
-            words.update(dict.fromkeys(split(phrase)))
-    return {word: place for place, word in enumerate(words, start=1)}
 
 
 def batches(
@@ -124,39 +119,53 @@ def disturb(mel: Tensor, rng: np.random.Generator) -> Tensor:
     return torch.where(keep, mel, torch.maximum(mel, floor))
 
 
-def matches(captions: list[Caption], values: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-    """Which caption fits which window, and which pairs are undecided; both (captions, windows)."""
-    claimed = np.zeros((len(captions), len(NAMES)), dtype=np.float32)
-    denied = np.zeros_like(claimed)
-    for row, caption in enumerate(captions):
-        claimed[row, list(caption.claimed)] = 1.0
-        denied[row, list(caption.denied)] = 1.0
-    true, false = (values == 1.0).astype(np.float32), (values == 0.0).astype(np.float32)
-    open_ = (values == UNDECIDED).astype(np.float32)
-    broken = claimed @ false.T + denied @ true.T
-    unknown = (claimed + denied) @ open_.T
-    return torch.from_numpy((broken == 0) & (unknown == 0)), torch.from_numpy(
-        (broken == 0) & (unknown > 0)
-    )
+def _rank() -> int:
+    return int(distributed.get_rank()) if distributed.is_initialized() else 0
 
 
-def contrast(scores: Tensor, fits: Tensor, unknown: Tensor) -> Tensor:
-    """Cross-entropy toward all fitting windows alike; undecided pairs count for nothing."""
-    scores = scores.masked_fill(unknown, -1e4)
-    logs = scores.log_softmax(dim=1)
-    count = fits.sum(dim=1)
-    share = fits.float() / count.clamp(min=1)[:, None]
-    loss: Tensor = -(logs * share).sum(dim=1)
-    return loss[count > 0].mean()
+def _latest(progress: float) -> float:
+    """The same answer in every process, so that all stop at one step."""
+    if distributed.is_initialized():
+        found = torch.tensor(progress)
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+        progress = float(found)
+    return progress
 
 
-def tell(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of the attributes that are decided, scaled to the size of the others."""
-    decided = (target != UNDECIDED).float()
-    lost = functional.binary_cross_entropy_with_logits(
-        logits, target, weight=decided, reduction="sum"
-    )
-    return 8.0 * lost / decided.sum()
+def _share(parameters: Sequence[Tensor]) -> None:
+    """The mean of the gradients of all processes."""
+    if distributed.is_initialized():
+        gradients = [parameter.grad for parameter in parameters]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def _part(picture: Tensor, start: float, share: float) -> Tensor:
+    frames = picture.shape[2]
+    return picture[:, :, int(start * frames) : int((start + share) * frames)]
+
+
+def write(
+    path: Path,
+    audio: AudioTower,
+    text: TextTower,
+    words: dict[str, int],
+    recipe: dict[str, object],
+) -> None:
+    """Write a checkpoint, whole or not at all."""
+    part = path.with_suffix(".part")
+    checkpoint = {
+        "audio": audio.state_dict(),
+        "text": text.state_dict(),
+        "words": words,
+        "recipe": recipe,
+    }
+    torch.save(checkpoint, part)
+    part.replace(path)
 
 
 class Trainer:
@@ -165,20 +174,34 @@ class Trainer:
     def __init__(self, data: Data, recipe: Recipe) -> None:
         """Begin with random weights."""
         torch.manual_seed(recipe.seed)
-        self._rng = np.random.default_rng(recipe.seed)
+        self._rng = np.random.default_rng([recipe.seed, _rank()])
         self._data, self._recipe = data, recipe
-        self._captioner = Captioner()
+        self._hasty = False
         self.words = vocabulary()
+        self._texts = Texts(self.words, self._rng)
         self.audio = AudioTower(recipe.widths, recipe.width).to(memory_format=torch.channels_last)
         self.text = TextTower(len(self.words) + 1)
-        self._sharp = torch.nn.ParameterList(torch.tensor(2.7) for _ in range(2))
+        self._sharp = torch.nn.ParameterList(torch.tensor(2.7) for _ in range(3))
+        self._offset = torch.nn.Parameter(torch.tensor(-5.0))
         self._parameters = [
             parameter
             for part in (self.audio, self.text, self._sharp)
             for parameter in part.parameters()
-        ]
+        ] + [self._offset]
         self._optimiser = torch.optim.AdamW(
             self._parameters, lr=recipe.rate, weight_decay=recipe.decay
+        )
+
+    def learn_to_read(self, told: Callable[[int, float], None]) -> None:
+        """Teach the text tower alone, as long as the recipe says; once, before ``run``."""
+        learn_to_read(
+            self.text,
+            self._data.values,
+            self._texts,
+            self._rng,
+            steps=self._recipe.reading,
+            rate=self._recipe.rate,
+            told=told,
         )
 
     def run(self, *, minutes: float, told: Callable[[int, Losses], None]) -> None:
@@ -191,69 +214,68 @@ class Trainer:
         began = time.monotonic()
         for step, (places, songs) in enumerate(batches(self._data, self._recipe, self._rng)):
             spent = (time.monotonic() - began) / 60.0
-            progress = max(step / self._recipe.steps, spent / minutes)
+            progress = _latest(max(step / self._recipe.steps, spent / minutes))
             if progress >= 1.0:
                 return
-            warm = min(1.0, (step + 1) / 200)
+            self._hasty = progress < self._recipe.haste
             for group in self._optimiser.param_groups:
-                group["lr"] = self._recipe.rate * warm * (0.5 + 0.5 * np.cos(np.pi * progress))
+                group["lr"] = self._recipe.rate * fall(progress, step, 200)
             told(step + 1, self._step(places, songs))
+
+    def resume(self, path: Path) -> None:
+        """Go on from the towers of a checkpoint of the same recipe; the learning rate begins anew.
+
+        Raises:
+            RuntimeError: If the towers are of other sizes.
+        """
+        state = torch.load(path, weights_only=True)
+        self.audio.load_state_dict(state["audio"])
+        self.text.load_state_dict(state["text"])
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        part = path.with_suffix(".part")
-        checkpoint = {
-            "audio": self.audio.state_dict(),
-            "text": self.text.state_dict(),
-            "words": self.words,
-            "recipe": asdict(self._recipe),
-        }
-        torch.save(checkpoint, part)
-        part.replace(path)
+        write(path, self.audio, self.text, self.words, asdict(self._recipe))
 
     def _step(self, places: NDArray[np.int64], songs: NDArray[np.int64]) -> Losses:
         loss, losses = self._loss(places, songs)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        _share(self._parameters)
         torch.nn.utils.clip_grad_norm_(self._parameters, 2.0)
         self._optimiser.step()
         return losses
 
     def _loss(self, places: NDArray[np.int64], songs: NDArray[np.int64]) -> tuple[Tensor, Losses]:
         values = self._data.values[places]
-        captions, read = self._captions(values)
+        captions, found = self._texts.write(values, self._recipe.texts)
         fits, unknown = matches(captions, values)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             meaning, identity, logits = (one.float() for one in self.audio(*self._heard(places)))
-            queries = self.text(read).float()
-        for_texts, for_songs = (one.exp().clamp(max=60) for one in self._sharp)
-        scores = queries @ meaning.T * for_texts
+            queries, claims = (one.float() for one in read(self.text, found))
+        for_texts, for_songs, for_pairs = (one.exp().clamp(max=60) for one in self._sharp)
+        alike = queries @ meaning.T
+        scores = alike * for_texts
         towards = contrast(scores, fits, unknown) + contrast(scores.T, fits.T, unknown.T)
+        towards = towards + 2.0 * judge(alike * for_pairs + self._offset, fits, unknown)
         whole = torch.cat([meaning, identity], dim=1)
         same = torch.from_numpy(songs[:, None] == songs[None, :])
         itself = torch.eye(len(songs), dtype=torch.bool)
         again = contrast((whole @ whole.T) / 2 * for_songs, same & ~itself, itself)
         told = tell(logits, torch.from_numpy(values))
-        loss = towards + told + 0.5 * again
-        return loss, Losses(towards.item(), told.item(), again.item())
+        understood = 0.1 * understand(claims, captions)
+        loss = towards + told + understood + 0.5 * again
+        return loss, Losses(towards.item(), told.item(), understood.item(), again.item())
 
     def _heard(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         mel = torch.from_numpy(self._data.mel[places]).float() / 255
         pitch = torch.from_numpy(self._data.pitch[places]).float() / 255
         mel = disturb(mel, self._rng)
-        if self._rng.random() < 0.3:
+        if self._hasty:
+            share = float(self._rng.uniform(0.35, 0.6))
+        elif self._rng.random() < 0.3:
             # Last windows of tracks, and queries, may be short.
             share = float(self._rng.uniform(0.25, 1.0))
-            mel = mel[:, :, : int(share * mel.shape[2])]
-            pitch = pitch[:, :, : int(share * pitch.shape[2])]
-        return mel, pitch
-
-    def _captions(self, values: NDArray[np.float32]) -> tuple[list[Caption], list[list[Token]]]:
-        written = [
-            self._captioner.write(row, self._rng)
-            for row in values
-            for _ in range(self._recipe.texts)
-        ]
-        found = [(caption, tokens(caption.text, self.words)) for caption in written]
-        kept = [(caption, read) for caption, read in found if read]
-        return [caption for caption, _ in kept], [read for _, read in kept]
+        else:
+            return mel, pitch
+        start = float(self._rng.uniform(0.0, 1.0 - share))
+        return _part(mel, start, share), _part(pitch, start, share)

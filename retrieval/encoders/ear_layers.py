@@ -58,9 +58,18 @@ def depthwise(x: Array, weight: Array, bias: Array, stride: tuple[int, int]) -> 
 def circular(x: Array, weight: Array, bias: Array) -> Array:
     """A convolution of (places, channels) whose ends meet; weight is (out, channels, places)."""
     margin = weight.shape[2] // 2
-    around = np.concatenate([x[-margin:], x, x[:margin]])
+    return _along(np.concatenate([x[-margin:], x, x[:margin]]), weight, bias)
+
+
+def along(x: Array, weight: Array, bias: Array) -> Array:
+    """A convolution of (places, channels) with nothing beyond its ends; weight as ``circular``."""
+    margin = weight.shape[2] // 2
+    return _along(np.pad(x, ((margin, margin), (0, 0))), weight, bias)
+
+
+def _along(around: Array, weight: Array, bias: Array) -> Array:
     view = np.lib.stride_tricks.sliding_window_view(around, weight.shape[2], axis=0)
-    flat = np.ascontiguousarray(view).reshape(len(x), -1)
+    flat = np.ascontiguousarray(view).reshape(len(view), -1)
     return np.asarray(flat @ weight.reshape(len(weight), -1).T + bias, dtype=np.float32)
 
 

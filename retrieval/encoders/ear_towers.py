@@ -14,6 +14,7 @@ import numpy as np
 from retrieval.encoders.ear_frontend import PITCH_OCTAVES, PITCH_STEPS, Heard
 from retrieval.encoders.ear_layers import (
     Array,
+    along,
     attend,
     circular,
     convolve,
@@ -143,8 +144,15 @@ class EarText:
         runs = (w["pieces.weight"][list(token.pieces)] for token in text)
         bags = np.stack([rows.mean(axis=0, dtype=np.float32) for rows in runs])
         x = words + w["places"][: len(text)] + bags
+        x = x + relu(along(x, w["near.weight"], w["near.bias"]))
         for layer in range(self._layers):
             x = attend(x, w, f"layers.layers.{layer}", self._heads)
         x = normalise(x, w["norm.weight"], w["norm.bias"])
         pooled = np.concatenate([x.mean(axis=0), x.max(axis=0)])
-        return unit(dense(pooled, w["out.weight"], w["out.bias"]))
+        claims = dense(pooled, w["claims.weight"], w["claims.bias"])
+        told = np.concatenate([pooled, np.tanh(claims / np.float32(4.0))])
+        meaning = unit(dense(told, w["out.weight"], w["out.bias"]))
+        denied = claims[len(claims) // 2 :]
+        # What a text denies is taken away: beside what it asks for, it would weigh too little.
+        shares = np.float32(1.0) / (np.float32(1.0) + np.exp(-denied))
+        return unit(meaning - shares @ w["denials"])

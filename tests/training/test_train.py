@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from indexer.training.attributes import NAMES, UNDECIDED, decide  # noqa: E402
+from indexer.training import parallel  # noqa: E402
+from indexer.training.align import DENIAL, align, denials  # noqa: E402
+from indexer.training.attributes import NAMES, PLACE, UNDECIDED, decide  # noqa: E402
 from indexer.training.captions import Caption  # noqa: E402
 from indexer.training.compose import compose  # noqa: E402
-from indexer.training.train import (  # noqa: E402
-    Data,
-    Losses,
-    Recipe,
-    Trainer,
-    contrast,
-    matches,
-    vocabulary,
-)
+from indexer.training.losses import contrast, judge, matches, understand  # noqa: E402
+from indexer.training.model import TextTower  # noqa: E402
+from indexer.training.reading import Texts, learn_to_read, read, vocabulary  # noqa: E402
+from indexer.training.train import Data, Losses, Recipe, Trainer  # noqa: E402
 from indexer.training.truth import truth_of  # noqa: E402
+from retrieval.encoders.ear_tokens import tokens  # noqa: E402
 
 
 def test_a_caption_fits_where_nothing_it_says_is_broken() -> None:
@@ -51,6 +50,14 @@ def data(songs: int = 6) -> Data:
     return Data(mel, pitch, values, tuple(np.array([2 * n, 2 * n + 1]) for n in range(songs)))
 
 
+def shard(found: Data, part: slice, path: Path) -> None:
+    np.savez(path.with_suffix(".npz"), mel=found.mel[part], pitch=found.pitch[part])
+    numbers = range(len(found.mel))[part]
+    truths = [truth_of(compose(n // 2), str(n // 2), 3.0, 13.0, 900.0) for n in numbers]
+    lines = "\n".join(json.dumps(truth.as_dict()) for truth in truths)
+    path.with_suffix(".jsonl").write_text(lines, encoding="utf-8")
+
+
 def test_some_steps_and_a_checkpoint(tmp_path: Path) -> None:
     recipe = Recipe(songs=4, steps=3, widths=(4, 8, 8, 16), width=16)
     seen: list[tuple[int, Losses]] = []
@@ -76,3 +83,95 @@ def test_the_same_recipe_gives_the_same_weights() -> None:
         runs.append(trainer.audio.state_dict())
     one, two = runs
     assert all(torch.allclose(one[name].float(), two[name].float(), atol=1e-5) for name in one)
+
+
+def test_judgement_is_least_where_fitting_pairs_alone_score() -> None:
+    fits = torch.tensor([[True, False, False]])
+    unknown = torch.tensor([[False, False, True]])
+    assert judge(torch.tensor([[9.0, -9.0, 9.0]]), fits, unknown).item() < 1e-3
+    assert judge(torch.tensor([[-9.0, 9.0, 0.0]]), fits, unknown).item() > 17
+
+
+def test_texts_are_read_in_their_order_whatever_is_read_with_them() -> None:
+    words = vocabulary()
+    tower = TextTower(len(words) + 1, width=32).eval()
+    texts = [tokens(text, words) for text in ("piano", "calm music without drums", "no bass")] * 30
+    with torch.no_grad():
+        meaning, claims = read(tower, texts)
+        alone = tower([texts[4]])
+    assert torch.allclose(meaning[4], alone[0][0], atol=1e-5)
+    assert torch.allclose(claims[4], alone[1][0], atol=1e-5)
+    assert torch.equal(meaning[1], meaning[4])
+    assert not torch.allclose(meaning[0], meaning[1], atol=1e-3)
+
+
+def test_a_tower_learns_what_texts_claim() -> None:
+    torch.manual_seed(0)
+    words, found = vocabulary(), data()
+    tower, rng = TextTower(len(words) + 1, width=32), np.random.default_rng(0)
+    lost: list[float] = []
+    learn_to_read(
+        *(tower, found.values, Texts(words, rng), rng),
+        **{"steps": 12, "rate": 2e-2, "told": lambda step, loss: lost.append(loss)},
+    )
+    assert len(lost) == 12
+    assert lost[-1] < 0.7 * lost[0]
+    with torch.no_grad():
+        claims = read(tower, [tokens("drums", words)])[1]
+    right = understand(claims, [Caption("drums", (PLACE["drums"],), ())]).item()
+    assert right < 0.7 * lost[0]
+
+
+def test_alignment_changes_what_texts_mean_and_leaves_the_rest(tmp_path: Path) -> None:
+    found, recipe = data(), Recipe(songs=4, steps=1, widths=(4, 8, 8, 16), width=16)
+    shard(found, slice(0, 12), tmp_path / "train-0000")
+    checkpoint = tmp_path / "ear.pt"
+    trainer = Trainer(found, recipe)
+    trainer.save(checkpoint)
+    before = torch.load(checkpoint, weights_only=True)
+    steps: list[int] = []
+    align(
+        *(checkpoint, tmp_path, ["train-0000"]),
+        **{"minutes": 0.01, "told": lambda step, loss: steps.append(step)},
+    )
+    after = torch.load(checkpoint, weights_only=True)
+    assert steps[0] == 1
+    assert after["words"] == before["words"]
+    changed = {
+        name
+        for name, value in after["audio"].items()
+        if not torch.equal(value, before["audio"][name])
+    }
+    assert changed == {"meaning.weight", "meaning.bias"}
+    assert not torch.equal(after["text"]["out.weight"], before["text"]["out.weight"])
+
+
+def test_a_denial_takes_away_what_tells_the_sounds_with_it_from_those_without() -> None:
+    rng = np.random.default_rng(0)
+    heard, values = torch.from_numpy(rng.normal(size=(60, 8))), np.zeros((60, 2), dtype=np.float32)
+    values[:30, 0] = 1.0
+    heard[:30, 0] += 9.0
+    meaning = torch.nn.Linear(8, 8, bias=False)
+    with torch.no_grad():
+        meaning.weight.copy_(torch.eye(8))
+    found = denials(meaning, heard, values)
+    assert found[0].norm().item() == pytest.approx(DENIAL, abs=1e-6)
+    assert found[0, 0].item() > 0.95 * DENIAL
+    # No window has the other: nothing is known of it.
+    assert not found[1].any()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    found = data(4)
+    shard(found, slice(0, 4), tmp_path / "train-0000")
+    shard(found, slice(4, 8), tmp_path / "train-0001")
+    recipe = Recipe(songs=2, reading=2, steps=3, widths=(4, 8, 8, 16), width=16)
+    checkpoint = tmp_path / "ear.pt"
+    parallel.train(parallel.Run(tmp_path, checkpoint, 5.0, 2, recipe))
+    both = torch.load(checkpoint, weights_only=True)["audio"]
+    alone = Trainer(found, recipe).audio.state_dict()
+    assert both.keys() == alone.keys()
+    assert not torch.equal(both["hidden.weight"], alone["hidden.weight"])
+    with pytest.raises(FileNotFoundError, match="2 shards for 3 processes"):
+        parallel.train(parallel.Run(tmp_path, checkpoint, 5.0, 3, recipe))
