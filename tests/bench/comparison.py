@@ -52,7 +52,7 @@ class Workload:
         return f"{clips} of {self.seconds:g} s"
 
 
-ORIGINAL, OURS, DEFAULTS = "original", "segue index", "with default spaces"
+ORIGINAL, OURS, DEFAULTS = "original", "segue index", "with all by default"
 
 
 def compare(
@@ -130,12 +130,16 @@ def _round(subject: Subject, music: Path, place: Path, name: str, at_once: int) 
 def _index(
     subject: Subject, music: Path, place: Path, library: str, *, all_spaces: bool = False
 ) -> Spent:
-    """Index a folder into a library of its own, in a data folder that all share."""
+    """Index a folder into a library of its own, in a data folder that all share.
+
+    The original makes one vector of a clip and nothing else: so do we, unless all is wanted.
+    """
     settings = subject.settings
+    describe = "--describe" if all_spaces else "--no-describe"
     if all_spaces:
         settings["SEGUE_ENCODERS"] = f"perceptual,lexical,{subject.space}"
     where = ("--data", place / "data", "--library", library)
-    spent = segue("index", music, *where, "--json", settings=settings)
+    spent = segue("index", music, *where, describe, "--json", settings=settings)
     report = json.loads(spent.output)
     if report["indexed"] != len(list(music.iterdir())):
         raise RuntimeError(f"not all clips were indexed: {report}")
