@@ -38,9 +38,11 @@ def stretch(sound: Sound, factor: float) -> Sound:
     parts = []
     while True:
         try:
-            parts.append(sink.pull().to_ndarray()[0])
+            part = sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return np.concatenate(parts)
+        if isinstance(part, av.AudioFrame):
+            parts.append(part.to_ndarray()[0])
 
 
 COPIES: Mapping[str, Callable[[Sound], Sound]] = {

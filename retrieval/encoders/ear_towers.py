@@ -154,5 +154,5 @@ class EarText:
         meaning = unit(dense(told, w["out.weight"], w["out.bias"]))
         denied = claims[len(claims) // 2 :]
         # What a text denies is taken away: beside what it asks for, it would weigh too little.
-        shares = np.float32(1.0) / (np.float32(1.0) + np.exp(-denied))
-        return unit(meaning - shares @ w["denials"])
+        shares = 1.0 / (1.0 + np.exp(-denied))
+        return unit(np.asarray(meaning - shares @ w["denials"], dtype=np.float32))
