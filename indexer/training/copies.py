@@ -35,7 +35,7 @@ def stretch(sound: Sound, factor: float) -> Sound:
     frame.sample_rate = SAMPLE_RATE
     graph.push(frame)
     graph.push(None)
-    parts = []
+    parts: list[Sound] = []
     while True:
         try:
             part = sink.pull()
