@@ -20,6 +20,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from retrieval.encoders.float_environment import FloatEnvironment
 from retrieval.encoders.network import Runtime
 from retrieval.encoders.onnx_places import Places, read_places
 from retrieval.encoders.proofs import package_version
@@ -30,6 +31,8 @@ FORMAT = 2
 """Raise it with any change to how graphs are made."""
 OPSET = 17
 INPUT, OUTPUT = "input", "output"
+_FLOATS = FloatEnvironment()
+"""One for all sessions: ONNX Runtime sets it with the first of a process only."""
 
 
 class Session:
@@ -93,14 +96,16 @@ class Session:
             options.add_session_config_entry(_FOLDER, folder)
             graph = model.SerializeToString()
         options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        with _FLOATS.learn():
+            self._session = onnxruntime.InferenceSession(
+                graph, options, providers=["CPUExecutionProvider"]
+            )
         _trim()
 
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Rows (n, dim) of a batch of n inputs."""
-        (rows,) = self._session.run([OUTPUT], {INPUT: batch})
+        with _FLOATS.use():
+            (rows,) = self._session.run([OUTPUT], {INPUT: batch})
         return np.asarray(rows)
 
     def fetch(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
