@@ -222,16 +222,6 @@ class Trainer:
                 group["lr"] = self._recipe.rate * fall(progress, step, 200)
             told(step + 1, self._step(places, songs))
 
-    def resume(self, path: Path) -> None:
-        """Go on from the towers of a checkpoint of the same recipe; the learning rate begins anew.
-
-        Raises:
-            RuntimeError: If the towers are of other sizes.
-        """
-        state = torch.load(path, weights_only=True)
-        self.audio.load_state_dict(state["audio"])
-        self.text.load_state_dict(state["text"])
-
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         write(path, self.audio, self.text, self.words, asdict(self._recipe))
