@@ -7,9 +7,11 @@ import socket
 import sys
 from typing import Any
 
+import numpy as np
+
 from retrieval.audio import wire
 from retrieval.audio.confined import serve
-from retrieval.audio.limits import Limits
+from retrieval.audio.limits import BLOCK_SAMPLES, Limits
 from retrieval.audio.reader import open_audio
 from retrieval.core.errors import AudioError
 
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _work(connection: socket.socket, job: dict[str, Any]) -> None:
-    _, data = wire.receive(connection)
+    _, data = wire.receive(connection, {wire.DATA: sys.maxsize})
     limits, name = Limits(**job["limits"]), str(job["name"])
     _decode(connection, bytes(data), limits, name, int(job["samples"]))
 
@@ -50,7 +52,10 @@ def _decode(
                     reason="AUDIO_TOO_LARGE",
                     metadata={"limit": "max_samples"},
                 )
-            wire.send(connection, wire.BLOCK, block.tobytes())
+            flat = np.ascontiguousarray(block).reshape(-1)
+            for start in range(0, flat.size, BLOCK_SAMPLES):
+                part = flat[start : start + BLOCK_SAMPLES]
+                wire.send(connection, wire.BLOCK, part.tobytes())
         wire.send(connection, wire.END, json.dumps(reader.truncated).encode())
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import resource
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,8 @@ def serve(connection: socket.socket, memory: int, work: Work, *, too_large: str)
 
 
 def _serve(connection: socket.socket, work: Work, too_large: str) -> None:
-    _, body = wire.receive(connection)
+    # The parent is believed; what it sends has to fit into the memory that is left.
+    _, body = wire.receive(connection, {wire.JOB: sys.maxsize})
     job = json.loads(body)
     # The parent watches the clock; this ends a child whose parent is gone.
     used = resource.getrusage(resource.RUSAGE_SELF)

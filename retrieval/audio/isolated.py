@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -12,12 +13,16 @@ import numpy as np
 from retrieval.audio import wire
 from retrieval.audio.children import MIB, Child, Children, LostError
 from retrieval.audio.formats import FORMATS
-from retrieval.audio.limits import Limits
+from retrieval.audio.limits import BLOCK_SAMPLES, Limits
 from retrieval.audio.sound import Sound
 from retrieval.core.closing import Closing
 from retrieval.core.errors import AudioError
 
 _DEFAULT = Limits()
+# What a child may answer, and the most bytes of it: it has read hostile bytes.
+_FIRST = {wire.HEADER: wire.NOTE, wire.ERROR: wire.NOTE}
+_THEN = {wire.BLOCK: 4 * BLOCK_SAMPLES, wire.END: wire.NOTE, wire.ERROR: wire.NOTE}
+_ENDS = {b"true": True, b"false": False}
 
 
 class IsolatedDecoder(Closing):
@@ -97,7 +102,7 @@ class IsolatedDecoder(Closing):
         try:
             wire.send(child.socket, wire.JOB, json.dumps(job).encode(), deadline)
             wire.send(child.socket, wire.DATA, data, deadline)
-            sound = self._receive(child, name, deadline)
+            sound = self._receive(child, limits, name, deadline)
         except TimeoutError:
             raise AudioError(
                 f"{name}: decoding took more than {self._timeout:g} s",
@@ -111,32 +116,41 @@ class IsolatedDecoder(Closing):
         child.sound = True
         return sound
 
-    def _receive(self, child: Child, name: str, deadline: float) -> Sound:
-        header: dict[str, object] = {}
+    def _receive(self, child: Child, limits: Limits, name: str, deadline: float) -> Sound:
+        _, body = _answer(child, _FIRST, deadline)
+        rate, channels, container = _header(body, limits)
+        most = 4 * min(self._max_samples, limits.max_duration * rate * channels)
         samples = bytearray()
         while True:
-            kind, body = wire.receive(child.socket, deadline)
-            if kind == wire.HEADER:
-                header = json.loads(body)
-            elif kind == wire.BLOCK:
-                samples += body
-                if len(samples) > 4 * self._max_samples:
-                    raise ValueError("the child sent more than it may")
-            elif kind == wire.ERROR:
-                error = json.loads(body)
-                raise AudioError(
-                    str(error["message"]),
-                    reason=str(error["reason"]),
-                    metadata={str(k): str(v) for k, v in error["metadata"].items()},
-                )
-            else:
-                return _sound(header, samples, name, truncated=bool(json.loads(body)))
+            kind, body = _answer(child, _THEN, deadline)
+            if kind == wire.END:
+                break
+            samples += body
+            if len(samples) > most:
+                raise ValueError("the child sent more than it may")
+        if not samples:
+            raise ValueError("the child sent no sound")
+        # No copy: the sound lives in the buffer that it was received into.
+        frames = np.frombuffer(samples, dtype=np.float32).reshape(-1, channels)
+        return Sound(frames, rate, container, name, _ENDS[bytes(body)])
 
 
-def _sound(header: dict[str, object], samples: bytearray, name: str, *, truncated: bool) -> Sound:
-    rate, channels, kind = header["sample_rate"], header["channels"], header["format"]
-    if not isinstance(rate, int) or not isinstance(channels, int) or kind not in FORMATS:
+def _answer(child: Child, most: Mapping[int, int], deadline: float) -> tuple[int, bytearray]:
+    """The next frame from a child, its errors raised."""
+    kind, body = wire.receive(child.socket, most, deadline)
+    if kind == wire.ERROR:
+        raise wire.problem(body, AudioError)
+    return kind, body
+
+
+def _header(body: bytearray, limits: Limits) -> tuple[int, int, str]:
+    """Rate, channels and format, within the limits that the child had to check them by."""
+    told = wire.facts(body)
+    rate, channels, container = told["sample_rate"], told["channels"], told["format"]
+    if not isinstance(rate, int) or not isinstance(channels, int) or container not in FORMATS:
         raise ValueError("the child sent no usable header")
-    # No copy: the sound lives in the buffer that it was received into.
-    frames = np.frombuffer(samples, dtype=np.float32).reshape(-1, channels)
-    return Sound(frames, rate, str(kind), name, truncated)
+    if not limits.min_sample_rate <= rate <= limits.max_sample_rate:
+        raise ValueError("the child told an impossible sample rate")
+    if not 1 <= channels <= limits.max_channels:
+        raise ValueError("the child told an impossible number of channels")
+    return rate, channels, str(container)

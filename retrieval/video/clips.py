@@ -9,18 +9,17 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from retrieval.audio import wire
 from retrieval.audio.children import MIB, Child, Children, LostError
 from retrieval.core.closing import Closing
 from retrieval.core.errors import VideoError
-from retrieval.video.frames import HEAD, Frame
+from retrieval.video.bounds import Bounds, Header
+from retrieval.video.frames import Frame
 from retrieval.video.limits import Sampling, VideoLimits
 
 _DEFAULT = VideoLimits()
@@ -39,13 +38,15 @@ class Clip:
         partial: Whether parts were missing or damaged; known once ``frames`` ends.
     """
 
-    def __init__(self, child: Child, header: dict[str, Any], patience: float, name: str) -> None:
+    def __init__(
+        self, child: Child, header: Header, bounds: Bounds, patience: float, name: str
+    ) -> None:
         self._child = child
+        self._bounds = bounds
         self._patience = patience
         self.name = name
-        self.width, self.height = int(header["width"]), int(header["height"])
-        self.codec = str(header["codec"])
-        self.promised: float | None = header["promised"] and float(header["promised"])
+        self.width, self.height = header.width, header.height
+        self.codec, self.promised = header.codec, header.promised
         self.duration = 0.0
         self.partial = False
 
@@ -54,24 +55,21 @@ class Clip:
 
         Raises:
             VideoError: As ``BoundedClip.frames`` does; VIDEO_DECODE_TIMEOUT if decoding takes too
-                long, the reader's own time not counted; VIDEO_UNREADABLE if the decoder crashes.
+                long, the reader's own time not counted; VIDEO_UNREADABLE if the decoder crashes,
+                or sends what it may not.
         """
-        while True:
-            kind, body = self._receive()
-            if kind == wire.BLOCK:
-                moment, width, height = HEAD.unpack_from(body)
-                pixels = np.frombuffer(body, dtype=np.uint8, offset=HEAD.size)
-                yield Frame(moment, pixels.reshape(height, width, 3))
-                continue
-            end = json.loads(body)
-            self._child.sound = True
-            self.duration, self.partial = float(end["duration"]), bool(end["partial"])
-            return
+        answer = self._receive()
+        while isinstance(answer, Frame):
+            yield answer
+            answer = self._receive()
+        self._child.sound = True
+        self.duration, self.partial = answer
 
-    def _receive(self) -> tuple[int, bytearray]:
+    def _receive(self) -> Frame | tuple[float, bool]:
         started = time.monotonic()
         try:
-            return _answer(self._child, started + self._patience)
+            kind, body = _answer(self._child, self._bounds.sizes(), started + self._patience)
+            return self._bounds.frame(body) if kind == wire.BLOCK else self._bounds.end(body)
         except TimeoutError:
             raise VideoError(
                 f"{self.name}: decoding takes too long", reason="VIDEO_DECODE_TIMEOUT"
@@ -143,58 +141,52 @@ class ClipDecoder(Closing):
             }
             # The child may have died before it ever saw the file: that is no fault of the file.
             for last in (False, True):
+                bounds = Bounds(limits, sampling)
                 with self._children.lend() as child:
                     try:
-                        header = self._start(child, job, stream)
+                        header = self._start(child, job, stream, bounds)
                     except LostError as error:
                         if last:
                             message = f"{name}: the decoder broke down on this file"
                             raise VideoError(message) from error
                         continue
-                    yield Clip(child, header, self._timeout, name)
+                    yield Clip(child, header, bounds, self._timeout, name)
                     return
 
     def close(self) -> None:
         """Kill and reap every child, also those at work; idempotent."""
         self._children.close()
 
-    def _start(self, child: Child, job: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
+    def _start(self, child: Child, job: dict[str, Any], stream: BinaryIO, bounds: Bounds) -> Header:
         deadline = time.monotonic() + self._timeout
         child.sound = False
         stream.seek(0)
         try:
             wire.send(child.socket, wire.JOB, json.dumps(job).encode(), deadline)
             socket.send_fds(child.socket, [b"F"], [stream.fileno()])
-            kind, body = _answer(child, deadline)
-            if kind != wire.HEADER:
-                raise LostError
-            header: dict[str, Any] = json.loads(body)
+            _, body = _answer(child, {wire.HEADER: wire.NOTE, wire.ERROR: wire.NOTE}, deadline)
+            return bounds.header(body)
         except TimeoutError:
             raise VideoError(
                 f"{job['name']}: opening takes too long", reason="VIDEO_DECODE_TIMEOUT"
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise LostError from error
-        return header
 
 
-def _answer(child: Child, deadline: float) -> tuple[int, bytearray]:
+def _answer(child: Child, most: Mapping[int, int], deadline: float) -> tuple[int, bytearray]:
     """The next frame from a child, its errors raised."""
     try:
-        kind, body = wire.receive(child.socket, deadline)
+        kind, body = wire.receive(child.socket, most, deadline)
+        if kind != wire.ERROR:
+            return kind, body
+        problem = wire.problem(body, VideoError)
     except TimeoutError:
         raise
     except (OSError, EOFError, ValueError) as error:
         raise LostError from error
-    if kind != wire.ERROR:
-        return kind, body
-    problem = json.loads(body)
     child.sound = True
-    raise VideoError(
-        str(problem["message"]),
-        reason=str(problem["reason"]),
-        metadata={str(k): str(v) for k, v in problem["metadata"].items()},
-    )
+    raise problem
 
 
 @contextlib.contextmanager

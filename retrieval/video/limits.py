@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_ASPECT = 8.0
+"""Longer side over the shorter one; a picture beyond it is shown less long."""
+
 MAX_GAP = 60.0
 """Seconds without a new frame after which a timestamp is not believed."""
 
@@ -36,3 +39,8 @@ class Sampling:
 
     rate: float
     short_side: int
+
+    @property
+    def max_pixels(self) -> int:
+        """Of one frame."""
+        return round(self.short_side * MAX_ASPECT) * self.short_side

@@ -125,7 +125,7 @@ class BoundedClip:
         """Frames with strictly increasing times from 0 on."""
         usual = float(self._stream.average_rate or _USUAL_RATE)
         start: float | None = None
-        last, step = -1.0, 1.0 / usual
+        last, step = -1.0, min(1.0 / usual, MAX_GAP)
         for count, frame in enumerate(self._decoded()):
             if count >= self._limits.max_frames:
                 raise self._too_long(f"more than {self._limits.max_frames} frames")

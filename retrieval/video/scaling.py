@@ -7,7 +7,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-_MAX_ASPECT = 8.0
+from retrieval.video.limits import MAX_ASPECT
+
 _MIN_PIXEL = 0.1
 _HD_LINES = 720
 _UNSPECIFIED = 2
@@ -54,7 +55,7 @@ def scaled_size(width: int, height: int, aspect: float, short_side: int) -> tupl
         aspect: Width of a pixel over its height.
         short_side: Pixels of the shorter side.
     """
-    shape = min(max(width * aspect / height, 1.0 / _MAX_ASPECT), _MAX_ASPECT)
+    shape = min(max(width * aspect / height, 1.0 / MAX_ASPECT), MAX_ASPECT)
     side = min(short_side, width, height)
     if shape >= 1.0:
         return max(1, round(side * shape)), side
