@@ -8,6 +8,7 @@ from pathlib import Path
 
 from indexer.describing import Described, described
 from indexer.encode import computed_fields
+from indexer.hearing import Overhearing, with_listener
 from indexer.tags import read_tags
 from retrieval.audio import Limits, open_audio
 from retrieval.core.payload import PayloadValue
@@ -42,15 +43,19 @@ def describe_file(
     *,
     limits: Limits,
 ) -> FileFacts:
-    """Decode a file once, and tell what descriptors and encoders with payload make of it.
+    """Decode a file once, and tell what descriptors and encoders make of it.
+
+    Voice, genres and moods are told if one of the encoders can (``HasAttributes``).
 
     Raises:
         AudioError: As ``open_audio`` and ``AudioReader.blocks`` do, and AUDIO_SILENT.
     """
+    descriptors = with_listener(descriptors, encoders)
+    overhearing = Overhearing(encoders, descriptors)
     with open_audio(path, limits) as reader:
         intake = Intake(reader.sample_rate, reader.channels)
-        prepared = prepare_track(reader, encoders, listener=intake)
-    sound = intake.finish()
+        prepared = prepare_track(reader, overhearing.among(encoders), listener=intake)
+    sound = intake.finish(overhearing.attributes())
     facts = described(sound, descriptors)
     (track,) = forward_tracks([prepared], encoders)
     payload = read_tags(path)

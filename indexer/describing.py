@@ -12,7 +12,7 @@ from retrieval.audio.decoding import Block
 from retrieval.core.payload import Payload, PayloadValue
 from retrieval.core.series import Series
 from retrieval.describe.intake import Intake
-from retrieval.describe.protocol import RATE, Descriptor, Sound
+from retrieval.describe.protocol import RATE, Attributes, Descriptor, Sound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +61,9 @@ class Listening:
         """Take the next samples; see ``Intake.push``."""
         self._intake.push(block, mono)
 
-    def finish(self) -> Described:
-        """Describe the track, which has ended."""
-        return described(self._intake.finish(), self._descriptors)
+    def finish(self, attributes: Attributes | None = None) -> Described:
+        """Describe the track, which has ended; see ``Intake.finish``."""
+        return described(self._intake.finish(attributes), self._descriptors)
 
 
 def described(sound: Sound, descriptors: Sequence[Descriptor]) -> Described:

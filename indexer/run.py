@@ -12,6 +12,7 @@ from indexer.bell import Bell
 from indexer.commit import Committer, Gone, Outcome
 from indexer.devices import devices
 from indexer.encoding import Encoding
+from indexer.hearing import with_listener
 from indexer.held import HeldTracks
 from indexer.manifest import Manifest, RunLock, manifest_path
 from indexer.options import IndexOptions
@@ -64,7 +65,7 @@ def run(
     """See ``indexer.index``."""
     _check(options)
     stop = stop or threading.Event()
-    descriptors = load_all(options.descriptors)
+    descriptors = with_listener(load_all(options.descriptors), encoders.values())
     fields = (*STANDARD_FIELDS, *(field for one in descriptors for field in one.fields))
     labels = read_labels(options.tags) if options.tags is not None else None
     tally = Tally(progress)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.describing import Described, Listening
+from indexer.hearing import Overhearing, only
 from retrieval.audio import AudioReader, Limits, open_audio, stream_digest
 from retrieval.core.errors import AudioError, SegueError
 from retrieval.core.payload import PayloadValue
@@ -189,23 +190,29 @@ def _serve(task: Task, setup: Setup, alarm: Alarm) -> Reply:
 
 def _prepare(task: Prepare, setup: Setup, alarm: Alarm) -> Prepared:
     encoders = [e for e in setup.encoders if e.space.name in task.spaces]
+    descriptors = [one for one in setup.descriptors if one.name in task.descriptors]
+    overhearing = Overhearing(setup.encoders, descriptors)
     spool = Spool(Path(task.spool), budget=setup.spool_from)
     try:
         with open_audio(Path(task.path), setup.limits) as reader:
-            listening = _listening(task, setup, reader)
+            listening = _listening(descriptors, reader)
             track = prepare_track(
-                reader, encoders, spool=spool, heard=alarm.heard, listener=listening
+                reader,
+                overhearing.among(encoders),
+                spool=spool,
+                heard=alarm.heard,
+                listener=listening,
             )
         spool.seal()
-        return Prepared(track, None if listening is None else listening.finish())
+        described = None if listening is None else listening.finish(overhearing.attributes())
+        return Prepared(only(track, encoders), described)
     except BaseException:
         spool.close()
         raise
 
 
-def _listening(task: Prepare, setup: Setup, reader: AudioReader) -> Listening | None:
-    wanted = [one for one in setup.descriptors if one.name in task.descriptors]
-    return Listening(wanted, reader.sample_rate, reader.channels) if wanted else None
+def _listening(descriptors: Sequence[Descriptor], reader: AudioReader) -> Listening | None:
+    return Listening(descriptors, reader.sample_rate, reader.channels) if descriptors else None
 
 
 def probe(path: Path) -> Probed:

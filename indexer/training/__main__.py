@@ -133,5 +133,34 @@ def export(checkpoint: Path, shards: Path | None, to: Path | None) -> None:
     )
 
 
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Exported weights instead of those that ship.",
+)
+def hearing(folder: Path, weights: Path | None) -> None:
+    """Find when voice, genre and mood of a song are told, on FOLDER, and measure what is told."""
+    from indexer.training import hearing as telling
+    from indexer.training.evaluate import hear
+    from indexer.training.shards import read_split
+    from retrieval.describe.heard import SURE
+    from retrieval.encoders.ear_towers import EarAudio
+    from retrieval.encoders.ear_weights import FILE, EarWeights
+
+    held = EarWeights(weights or FILE)
+    ear, calibration = EarAudio(held.audio()), held.calibration()
+    found = {
+        split: telling.songs(hear(read_split(folder, split), ear), calibration)
+        for split in ("valid", "test", "foreign")
+    }
+    click.echo(f"here: {telling.find(found['valid'], found['test'])}")
+    click.echo(f"told by: {SURE}")
+    for split, songs in found.items():
+        told = telling.measure(songs)
+        click.echo(f"{split}: { {name: round(value, 3) for name, value in told.items()} }")
+
+
 if __name__ == "__main__":
     main()

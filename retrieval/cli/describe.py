@@ -62,7 +62,7 @@ def command(state: State, *, files: tuple[Path, ...], plot: Path | None) -> int:
 
         check_matplotlib()
     descriptors = _descriptors()
-    encoders = [cast("AudioEncoder", load("perceptual"))]
+    encoders = [cast("AudioEncoder", load(name)) for name in ("perceptual", "ear")]
     limits = Limits(max_duration=state.settings().max_duration)
     failed = False
     for path in files:

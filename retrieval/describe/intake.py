@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from retrieval.audio import AudioReader, Resampler, to_mono
 from retrieval.audio.decoding import Block
 from retrieval.describe.meter import Meter
-from retrieval.describe.protocol import LONGEST, RATE, Sound
+from retrieval.describe.protocol import LONGEST, RATE, Attributes, Sound
 
 
 class Intake:
@@ -43,13 +43,17 @@ class Intake:
         self._room -= len(mono)
         self._kept.append(mono)
 
-    def finish(self) -> Sound:
-        """The sound, now that the track has ended."""
+    def finish(self, attributes: Attributes | None = None) -> Sound:
+        """The sound, now that the track has ended.
+
+        Args:
+            attributes: What was heard in it, if anybody told.
+        """
         samples = np.concatenate([np.empty(0, dtype=np.float32), *self._kept])
         self._kept.clear()
         duration = self._frames / self._rate
         # The resampler rounds up.
-        return Sound(samples[: round(duration * RATE)], duration, self._meter.finish())
+        return Sound(samples[: round(duration * RATE)], duration, self._meter.finish(), attributes)
 
 
 def hear(reader: AudioReader) -> Sound:

@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from retrieval.core.payload import Field, PayloadValue
 from retrieval.core.series import Series
 
-__all__ = ["LONGEST", "RATE", "Descriptor", "Findings", "Levels", "Series", "SeriesField", "Sound"]
+__all__ = [
+    "LONGEST",
+    "RATE",
+    "Attributes",
+    "Descriptor",
+    "Findings",
+    "Levels",
+    "Series",
+    "SeriesField",
+    "Sound",
+]
 
 RATE = 22_050
 """Hz of ``Sound.samples``."""
@@ -54,6 +64,21 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Attributes:
+    """What an encoder that can tell heard in a track, window by window.
+
+    Attributes:
+        names: What it can tell, as the ear calls it: ``voice``, ``genre jazz``.
+        chances: Calibrated probabilities, shape (windows, names).
+        seconds: Length of each window, shape (windows,).
+    """
+
+    names: tuple[str, ...]
+    chances: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sound:
     """One track as descriptors hear it.
 
@@ -61,11 +86,13 @@ class Sound:
         samples: Mono at ``RATE``, shape (n,), float32, finite; the first ``LONGEST`` seconds.
         duration: Seconds of the whole track.
         levels: Of the whole track.
+        attributes: Of its first windows, ``LONGEST`` seconds; None if nobody told.
     """
 
     samples: NDArray[np.float32]
     duration: float
     levels: Levels
+    attributes: Attributes | None = None
     _shared: dict[Callable[[Sound], Any], Any] = field(default_factory=dict, repr=False)
 
     @property

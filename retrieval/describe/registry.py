@@ -76,6 +76,11 @@ _DESCRIPTIONS = (
         factory="retrieval.describe.sections:Sections",
     ),
     DescriptorDescription(
+        name="heard",
+        summary="a voice or none, genres and moods, by what the ear hears",
+        factory="retrieval.describe.heard:Heard",
+    ),
+    DescriptorDescription(
         name="notes",
         summary="note density and pitch range, by Basic Pitch's model",
         factory="retrieval.describe.notes:Notes",

@@ -89,11 +89,15 @@ class EarEncoder:
             heard: What ``prepare_audio`` gave, at least one.
             durations: Seconds of each, where they differ.
         """
+        mean = np.average(self.chances(heard), axis=0, weights=durations)
+        return dict(zip(self.attributes, mean.tolist(), strict=True))
+
+    def chances(self, heard: Sequence[Impression]) -> NDArray[np.float64]:
+        """How likely each of ``attributes`` is of each window, shape (windows, attributes)."""
         calibration = self._calibration
         logits = np.stack([one.logits for one in heard]).astype(np.float64)
         shares = 1.0 / (1.0 + np.exp(-(calibration.scale * logits + calibration.bias)))
-        mean = np.average(shares, axis=0, weights=durations)
-        return dict(zip(self.attributes, mean.tolist(), strict=True))
+        return np.asarray(shares)
 
     def prepare_text(self, text: str) -> list[Token]:
         """The words of a query that say something to it.

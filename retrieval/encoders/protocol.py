@@ -201,3 +201,17 @@ class HasReference(Protocol):
     def payload(self, vector: DenseVector) -> Mapping[str, float]:
         """The dimensions as payload fields, so that filters can use them."""
         ...
+
+
+@runtime_checkable
+class HasAttributes(AudioEncoder, Protocol):
+    """An audio encoder that can say of a window what is in it, without a text."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What it can tell: ``voice``, ``genre jazz`` and so on."""
+        ...
+
+    def chances(self, heard: Sequence[Any]) -> NDArray[np.float64]:
+        """Calibrated probabilities, shape (windows, attributes), of prepared windows, in order."""
+        ...
