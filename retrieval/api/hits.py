@@ -18,12 +18,12 @@ from retrieval.core.queries import (
     Evidence,
     FacetCount,
     Hit,
+    LeftOut,
     SearchResponse,
     SegmentHit,
     SpaceFit,
 )
 from retrieval.core.tracks import Track
-from retrieval.core.video import VideoPrediction
 
 Response = pb.SearchResponse | pb.SearchAudioResponse | pb.RecommendResponse
 R = TypeVar("R", pb.SearchResponse, pb.SearchAudioResponse, pb.RecommendResponse)
@@ -78,6 +78,8 @@ def encode_response(response: SearchResponse, mask: HitMask, message: R) -> R:
         message.spaces.add(query=found.query, space=found.space, fit=found.fit, weak=found.weak)
     if not isinstance(message, pb.RecommendResponse):
         message.videos.extend(map(encode_prediction, response.videos))
+        for one in response.left_out:
+            message.left_out.add(space=one.space, reason=one.reason, message=one.message)
     return message
 
 
@@ -89,11 +91,17 @@ def decode_response(message: Response) -> SearchResponse:
     """
     hits = tuple([_decode_hit(hit) for hit in message.hits])
     spaces = tuple([_decode_space_fit(found) for found in message.spaces])
-    videos: tuple[VideoPrediction, ...] = ()
-    if not isinstance(message, pb.RecommendResponse):
-        videos = tuple([decode_prediction(one, "videos") for one in message.videos])
     more = bool(message.next_page_token)
-    return SearchResponse(hits, message.took_ms, more=more, spaces=spaces, videos=videos)
+    if isinstance(message, pb.RecommendResponse):
+        return SearchResponse(hits, message.took_ms, more=more, spaces=spaces)
+    return SearchResponse(
+        hits,
+        message.took_ms,
+        more=more,
+        spaces=spaces,
+        videos=tuple([decode_prediction(one, "videos") for one in message.videos]),
+        left_out=tuple([LeftOut(o.space, o.reason, o.message) for o in message.left_out]),
+    )
 
 
 def _decode_hit(hit: pb.Hit) -> Hit:

@@ -178,6 +178,7 @@ def encode_space_status(status: SpaceStatus) -> library_pb2.SpaceStatus:
         space=encode_space(status.space),
         track_count=status.tracks,
         encoder_available=status.encoder,
+        problem=status.problem,
     )
     if status.statistics is not None:
         message.statistics.CopyFrom(encode_statistics(status.statistics))
@@ -196,7 +197,9 @@ def decode_space_status(message: library_pb2.SpaceStatus, where: str) -> SpaceSt
         else None
     )
     space = decode_space(required(message, "space", where), join(where, "space"))
-    return SpaceStatus(space, message.track_count, statistics, message.encoder_available)
+    return SpaceStatus(
+        space, message.track_count, statistics, message.encoder_available, message.problem
+    )
 
 
 def _located(error: InvalidInputError, where: str) -> InvalidInputError:

@@ -170,6 +170,10 @@ def response_json(response: SearchResponse) -> dict[str, Any]:
             {"query": one.query, "space": one.space, "fit": one.fit, "weak": one.weak}
             for one in response.spaces
         ],
+        "left_out": [
+            {"space": one.space, "reason": one.reason, "message": one.message}
+            for one in response.left_out
+        ],
         "took_ms": round(response.took_ms, 3),
     }
 
@@ -188,6 +192,8 @@ HIT_COLUMNS = (
 
 def print_hits(response: SearchResponse, *, first: int = 1) -> None:
     """An answer as a table; ``first`` is the rank of its first hit."""
+    for one in response.left_out:
+        note(f"space {one.space} was not asked: {one.message}")
     rows = [
         (
             str(rank),

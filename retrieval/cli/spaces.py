@@ -26,6 +26,8 @@ def command(state: State, refit: str | None) -> None:
 
     A weighted-Euclidean space is standardised by statistics that the first full index run freezes.
     After the library has changed character, --refit fits them again; no vector is rewritten.
+    Words and sounds are not put to a space that another revision of its encoder has filled, until
+    segue index --upgrade has brought it up to date.
 
     \b
     Examples:
@@ -52,8 +54,12 @@ def command(state: State, refit: str | None) -> None:
         Column("statistics"),
         Column("encoder", "green"),
         Column("revision", "dim", fold=True),
+        Column("problem", pipes=True),
     )
     print_table(columns, [_row(status) for status in spaces])
+    for status in spaces:
+        if status.problem:
+            note(status.problem)
 
 
 def _row(status: SpaceStatus) -> tuple[str, ...]:
@@ -68,6 +74,7 @@ def _row(status: SpaceStatus) -> tuple[str, ...]:
         _origin(status.statistics),
         "here" if status.encoder else "missing",
         space.revision,
+        status.problem,
     )
 
 
@@ -90,6 +97,7 @@ def _json(status: SpaceStatus) -> dict[str, Any]:
         "dims": list(space.dims),
         "tracks": status.tracks,
         "encoder": status.encoder,
+        "problem": status.problem or None,
         "statistics": None
         if statistics is None
         else {

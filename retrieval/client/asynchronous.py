@@ -119,10 +119,13 @@ class AsyncClient:
         return await self._call(calls.spaces())
 
     async def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
-        """Create the library if need be and add the spaces and fields it lacks."""
-        return await self._call(calls.declare(spaces, fields))
+        """Create the library if need be and add what it lacks; see ``LibraryWriter.declare``."""
+        return await self._call(calls.declare(spaces, fields, replacing))
 
     async def write(self, records: Sequence[TrackRecord]) -> None:
         """Write whole tracks, in one stream whatever their size."""

@@ -5,7 +5,7 @@ Nothing here sends anything, so that the sync and the async client share every l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -191,11 +191,15 @@ def _spaces(message: pb.ListEmbeddingSpacesResponse) -> tuple[SpaceStatus, ...]:
     return tuple(decode_space_status(s, f"spaces[{i}]") for i, s in enumerate(message.spaces))
 
 
-def declare(spaces: Sequence[EmbeddingSpace], fields: Sequence[Field]) -> Call[LibraryInfo]:
+def declare(
+    spaces: Sequence[EmbeddingSpace], fields: Sequence[Field], replacing: Collection[str]
+) -> Call[LibraryInfo]:
     """Create the library, or add to it."""
     with encoding():
         request = pb.DeclareSpacesRequest(
-            spaces=map(encode_space, spaces), fields=map(encode_field, fields)
+            spaces=map(encode_space, spaces),
+            fields=map(encode_field, fields),
+            replacing=replacing,
         )
     return Call("DeclareSpaces", request, _library, patience=WRITE)
 

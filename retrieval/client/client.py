@@ -167,14 +167,17 @@ class Client(Closing):
         return self._call(calls.spaces())
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
-        """Create the library if need be and add the spaces and fields it lacks.
+        """Create the library if need be and add what it lacks; see ``LibraryWriter.declare``.
 
         Raises:
             PreconditionError: REVISION_MISMATCH or FIELD_TYPE_CONFLICT.
         """
-        return self._call(calls.declare(spaces, fields))
+        return self._call(calls.declare(spaces, fields, replacing))
 
     def write(self, records: Sequence[TrackRecord]) -> None:
         """Write whole tracks, in one stream whatever their size.

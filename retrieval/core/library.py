@@ -33,12 +33,14 @@ class SpaceStatus:
         tracks: Tracks that have a vector in it.
         statistics: Frozen statistics, or the encoder's reference values, or None.
         encoder: True if an encoder of the same revision is loaded here.
+        problem: Why there is none, and what to do; empty if there is one.
     """
 
     space: EmbeddingSpace
     tracks: int
     statistics: Statistics | None
     encoder: bool
+    problem: str = ""
 
 
 class LibraryReader(Protocol):
@@ -97,13 +99,22 @@ class LibraryWriter(Protocol):
     """What the indexer needs of a library. Every call returns once its effect is durable."""
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
         """Create the library if need be and add the spaces and fields it lacks.
 
+        Args:
+            spaces: What the library is to have.
+            fields: Payload fields besides the standard ones.
+            replacing: Names of spaces that may change: one that the library has with another
+                revision or shape loses all its vectors and statistics and becomes the given one.
+
         Raises:
-            PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape,
-                FIELD_TYPE_CONFLICT if a field exists with another type.
+            PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape
+                and may not change, FIELD_TYPE_CONFLICT if a field exists with another type.
         """
         ...
 

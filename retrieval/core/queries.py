@@ -296,6 +296,21 @@ class SpaceFit:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A space that takes such queries, and was not asked as nobody named it.
+
+    Attributes:
+        space: Its name.
+        reason: Stable reason, as of the error if it had been named: REVISION_MISMATCH.
+        message: What is the matter, and what to do.
+    """
+
+    space: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResponse:
     """Hits, best first.
 
@@ -305,6 +320,7 @@ class SearchResponse:
         more: True if another page may have some.
         spaces: What each query found in each space that it was asked in.
         videos: One per video query.
+        left_out: Spaces that this would have been asked in, if they could be.
     """
 
     hits: tuple[Hit, ...]
@@ -312,6 +328,7 @@ class SearchResponse:
     more: bool = False
     spaces: tuple[SpaceFit, ...] = ()
     videos: tuple[VideoPrediction, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

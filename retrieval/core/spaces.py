@@ -109,6 +109,21 @@ class EmbeddingSpace:
                 f"space {self.name!r}: {len(self.dims)} names for {self.dim} dims"
             )
 
+    def is_comparable(self, other: EmbeddingSpace) -> bool:
+        """Whether vectors of both may be compared: made by one revision, and kept alike."""
+        return self._kept() == other._kept()
+
+    def _kept(self) -> tuple[object, ...]:
+        return (
+            self.revision,
+            self.dim,
+            self.distance,
+            self.levels,
+            self.sparse,
+            self.anchor,
+            self.float16,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:

@@ -74,6 +74,21 @@ class Encoding:
         encoder = self._encoders.get(space.name)
         return None if encoder is None else encoder.space.revision
 
+    def problem(self, space: EmbeddingSpace) -> str:
+        """Why queries cannot be encoded for a space here, and what to do; empty if they can."""
+        if self.has(space):
+            return ""
+        revision = self.revision(space)
+        if revision is None:
+            return (
+                f"no encoder for space {space.name!r} is installed here; "
+                "search it with a stored track or a ready-made vector"
+            )
+        return (
+            f"the library's {space.name!r} was made by revision {space.revision}, the encoder here "
+            f"is {revision}; bring it up to date with `segue index --upgrade`, or use the other"
+        )
+
     def reference(self, space: EmbeddingSpace) -> Statistics | None:
         """The encoder's own statistics of a weighted-Euclidean space, if it is here."""
         if not self.has(space):

@@ -178,6 +178,7 @@ class LocalLibrary:
                 tracks=self._store.count_vectors(name),
                 statistics=statistics_of(space, info, self._encoding),
                 encoder=self._encoding.has(space),
+                problem=self._encoding.problem(space),
             )
             for name, space in sorted(info.spaces.items())
         )
@@ -219,11 +220,14 @@ class LocalLibrary:
     # Changes
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
         """Create the library if need be and add what it lacks; see ``LibraryWriter.declare``."""
         with self._changing():
-            return self._store.declare(spaces, fields)
+            return self._store.declare(spaces, fields, replacing)
 
     def write(self, records: Sequence[TrackRecord]) -> None:
         """Write whole tracks, replacing what the library held of them; the store checks them."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retrieval.core.cue import Cue
+from retrieval.core.errors import StoreError
 from retrieval.core.payload import Payload
 from retrieval.core.queries import (
     Hit,
@@ -59,13 +60,30 @@ def answer(request: SearchRequest | RecommendRequest, sources: Sources) -> Searc
         sources.store, sources.info, lanes, [hit.track_id for hit in page], request.segments
     )
     payloads = payloads_of(page, rankings, request, sources)
+    _check_unchanged(lanes, sources)
     return SearchResponse(
         hits=present(page, payloads, moments, fits, cues),
         took_ms=(time.perf_counter() - started) * 1000.0,
         more=len(fused) > end,
         spaces=tuple([space_fit(ranking) for ranking in rankings]),
         videos=tuple([sources.videos[index] for index in sorted(sources.videos)]),
+        left_out=plan.left_out,
     )
+
+
+def _check_unchanged(lanes: Sequence[Lane], sources: Sources) -> None:
+    """Refuse an answer for which vectors of two revisions may have been compared.
+
+    Raises:
+        StoreError: STORE_UNAVAILABLE if a space was replaced while it was asked.
+    """
+    asked, now = sources.info.spaces, sources.store.info().spaces
+    for name in {lane.probe.space for lane in lanes}:
+        if name not in now or not now[name].is_comparable(asked[name]):
+            raise StoreError(
+                f"space {name!r} became one of another revision meanwhile; ask again",
+                metadata={"space": name},
+            )
 
 
 def encode(plan: Plan, sources: Sources) -> list[Lane]:

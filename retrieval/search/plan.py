@@ -14,6 +14,7 @@ from retrieval.core.queries import (
     MAX_LIMIT,
     MAX_OFFSET,
     MAX_QUERIES,
+    LeftOut,
     RecommendRequest,
     SearchRequest,
 )
@@ -36,10 +37,12 @@ class Plan:
     Attributes:
         asked: Every query with its spaces, in the order of the request.
         filter: The request's filter, less the tracks that are left out of the answer.
+        left_out: Spaces that would be asked by default, were they of the encoder's revision.
     """
 
     asked: tuple[Asked[Any], ...]
     filter: Filter | None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def make_plan(
     """
     asked: list[Asked[Any]] = []
     excluded: dict[str, None] = {}
+    outdated: dict[str, EmbeddingSpace] = {}
     for index, part in enumerate(_parts(request)):
         kind = kind_of(part.query)
         named = tuple(dict.fromkeys((*part.spaces, *kind.names(part.query))))
@@ -123,11 +127,16 @@ def make_plan(
             spaces = [_named(name, kind, where, info, encoding) for name in named]
         else:
             spaces = _defaults(part, kind, info, encoding)
+            outdated |= _outdated(kind, info, encoding)
         _check_weighted(part, kind, spaces, info, encoding)
         shares = {s.name: part.weight * part.space_weights.get(s.name, 1.0) for s in spaces}
         asked.append(Asked(index, part.query, shares, tuple(spaces), bool(named), part.where))
         excluded.update(dict.fromkeys(kind.excluded(part.query)))
-    return Plan(tuple(asked), _without(request.filter, tuple(excluded)))
+    left_out = tuple(
+        LeftOut(name, "REVISION_MISMATCH", encoding.problem(space))
+        for name, space in sorted(outdated.items())
+    )
+    return Plan(tuple(asked), _without(request.filter, tuple(excluded)), left_out)
 
 
 def _check_weighted(
@@ -173,22 +182,17 @@ def _named(
 
 
 def _check_encoder(space: EmbeddingSpace, there_are: str, where: str, encoding: Encoding) -> None:
-    if encoding.has(space):
+    problem = encoding.problem(space)
+    if not problem:
         return
     metadata = {"space": space.name, "spaces": there_are, "library_revision": space.revision}
     revision = encoding.revision(space)
-    if revision is None:
-        raise PreconditionError(
-            f"{where}: no encoder for space {space.name!r} is installed here; "
-            "search it with a stored track or a ready-made vector",
-            reason="MODEL_MISSING",
-            metadata=metadata,
-        )
+    if revision is not None:
+        metadata["encoder_revision"] = revision
     raise PreconditionError(
-        f"{where}: the library's {space.name!r} was made by revision {space.revision}, the "
-        f"encoder here is {revision}; index again with this one, or install the other",
-        reason="REVISION_MISMATCH",
-        metadata={**metadata, "encoder_revision": revision},
+        f"{where}: {problem}",
+        reason="MODEL_MISSING" if revision is None else "REVISION_MISMATCH",
+        metadata=metadata,
     )
 
 
@@ -209,6 +213,18 @@ def _defaults(
         reason="SPACE_UNAVAILABLE",
         metadata={"spaces": there_are},
     )
+
+
+def _outdated(
+    kind: QueryKind[Any], info: LibraryInfo, encoding: Encoding
+) -> dict[str, EmbeddingSpace]:
+    """Spaces for which such queries are encoded here by another revision than the library's."""
+    return {
+        name: space
+        for name, space in info.spaces.items()
+        if kind.encoded and kind.takes(space)
+        if encoding.revision(space) not in {None, space.revision}
+    }
 
 
 def _without(filter: Filter | None, excluded: tuple[str, ...]) -> Filter | None:

@@ -173,7 +173,9 @@ class LibraryServicer(library_pb2_grpc.LibraryServiceServicer):
                 decode_field(f, f"fields[{i}]")
                 for i, f in enumerate(_bounded(request.fields, "fields"))
             ]
-            return pb.DeclareSpacesResponse(library=encode_library(library.declare(spaces, fields)))
+            replacing = _bounded(request.replacing, "replacing")
+            info = library.declare(spaces, fields, replacing)
+            return pb.DeclareSpacesResponse(library=encode_library(info))
 
         return await self._backend.run(context, work)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from retrieval.core.errors import InvalidInputError, PreconditionError, StoreError
@@ -23,30 +24,29 @@ FORMAT = 1
 
 
 def merge(
-    info: LibraryInfo | None, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+    info: LibraryInfo | None,
+    spaces: Sequence[EmbeddingSpace],
+    fields: Sequence[Field] = (),
+    replacing: Collection[str] = (),
 ) -> LibraryInfo:
     """The library after a declaration; a new one, with a new id, if there was none.
 
     What only describes (query modalities, names of dimensions, descriptions) follows the newest
-    declaration.
+    declaration. Statistics of a space that is replaced go with its vectors.
 
     Raises:
-        PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape,
-            FIELD_TYPE_CONFLICT if a field exists with another type.
+        PreconditionError: REVISION_MISMATCH if a space exists with another revision or shape and
+            its name is not among those to replace, FIELD_TYPE_CONFLICT if a field exists with
+            another type.
         InvalidInputError: If the library would have more than 64 spaces.
     """
-    merged = dict(info.spaces) if info else {}
-    for space in spaces:
-        held = merged.get(space.name)
-        if held is not None and _shape(held) != _shape(space):
-            raise PreconditionError(
-                f"space {space.name!r} is in this library with revision {held.revision} and "
-                f"{_words(held)}; declared now: revision {space.revision} and {_words(space)}; "
-                "index into a library of another name, or use the encoder it was made with",
-                reason="REVISION_MISMATCH",
-                metadata={"space": space.name, "library": held.revision, "given": space.revision},
-            )
-        merged[space.name] = space
+    held = info.spaces if info else {}
+    given = {space.name: space for space in spaces}
+    changed = [s for s in given.values() if s.name in held and not held[s.name].is_comparable(s)]
+    refused = [space for space in changed if space.name not in replacing]
+    if refused:
+        raise _mismatch(held, refused)
+    merged = {**held, **given}
     if len(merged) > MAX_SPACES:
         raise InvalidInputError(
             f"spaces: a library has at most {MAX_SPACES}, this would make {len(merged)}",
@@ -67,7 +67,29 @@ def merge(
         id=info.id if info else str(uuid.uuid4()),
         spaces=merged,
         fields=declared,
-        statistics=dict(info.statistics) if info else {},
+        statistics={
+            name: statistics
+            for name, statistics in (info.statistics if info else {}).items()
+            if all(name != space.name for space in changed)
+        },
+    )
+
+
+def replaced(held: LibraryInfo, info: LibraryInfo) -> tuple[EmbeddingSpace, ...]:
+    """The spaces of ``info`` that cannot keep the vectors which ``held`` has in them."""
+    return tuple(
+        space
+        for name, space in info.spaces.items()
+        if name in held.spaces and not held.spaces[name].is_comparable(space)
+    )
+
+
+def without(info: LibraryInfo, spaces: Collection[str]) -> LibraryInfo:
+    """The library without some of its spaces."""
+    return replace(
+        info,
+        spaces={name: space for name, space in info.spaces.items() if name not in spaces},
+        statistics={name: s for name, s in info.statistics.items() if name not in spaces},
     )
 
 
@@ -138,15 +160,26 @@ def from_json(data: Mapping[str, Any]) -> LibraryInfo:
         ) from error
 
 
-def _shape(space: EmbeddingSpace) -> tuple[object, ...]:
-    return (
-        space.revision,
-        space.dim,
-        space.distance,
-        space.levels,
-        space.sparse,
-        space.anchor,
-        space.float16,
+def _mismatch(
+    held: Mapping[str, EmbeddingSpace], given: Sequence[EmbeddingSpace]
+) -> PreconditionError:
+    told = "; ".join(
+        f"space {space.name!r} of this library is of revision {held[space.name].revision} "
+        f"({_words(held[space.name])}), the encoder here makes revision {space.revision} "
+        f"({_words(space)})"
+        for space in given
+    )
+    first = given[0].name
+    return PreconditionError(
+        f"{told}. Vectors of two revisions are never compared: `segue index --upgrade` encodes the "
+        "tracks anew, in place and in this alone; or use the encoder it was made with",
+        reason="REVISION_MISMATCH",
+        metadata={
+            "space": first,
+            "library": held[first].revision,
+            "given": given[0].revision,
+            "spaces": ",".join(space.name for space in given),
+        },
     )
 
 

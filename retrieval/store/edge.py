@@ -18,7 +18,7 @@ of its own and shares nothing with the original but its id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,11 +93,14 @@ class EdgeStore:
             return self._library()
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
-        """Create the library, or add spaces and fields."""
+        """Create the library, add spaces and fields, or empty a space for another revision."""
         with self._writing("declare"):
-            merged = declaration.merge(self._info, spaces, fields)
+            merged = declaration.merge(self._info, spaces, fields, replacing)
             if self._info is None:
                 self._create(merged)
             elif merged != self._info:
@@ -294,9 +297,11 @@ class EdgeStore:
 
     def _widen(self, info: LibraryInfo) -> None:
         held = self._library()
-        spaces = [s for s in info.spaces.values() if s.name not in held.spaces]
+        changed = declaration.replaced(held, info)
+        spaces = [*changed, *(s for s in info.spaces.values() if s.name not in held.spaces)]
         fields = [f for f in info.fields.values() if f.name not in held.fields]
         for shard in self._shards.values():
+            shard.narrow([space.name for space in changed])
             shard.widen(spaces, fields)
         self._file.write(info)
         self._info = info

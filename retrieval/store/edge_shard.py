@@ -126,6 +126,17 @@ class Shard:
             config = None if info is None else self._config(info)
             self._shard = engine.EdgeShard.load(str(self.path), config)
 
+    def narrow(self, names: Sequence[str]) -> None:
+        """Take vectors of these names off every point; those that do not exist are ignored."""
+        if not names:
+            return
+        with engine_errors(f"cannot take vectors out of {self.path}"):
+            # The log is replayed into the vectors that there will be, and what does not fit them is
+            # lost with its whole point: nothing of the old ones may be left in it.
+            self.raw.flush()
+            for name in names:
+                self.raw.update(engine.UpdateOperation.delete_vector_name(name))
+
     def widen(self, spaces: Iterable[EmbeddingSpace], fields: Iterable[Field]) -> None:
         """Add vectors and payload indexes; those that exist already stay as they are."""
         operation = engine.UpdateOperation

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,11 +94,14 @@ class OwnerStore(Store):
         return known
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
         """See ``Store.declare``."""
         with self._write_turn:
-            return self._redefine("declare", tuple(spaces), tuple(fields))
+            return self._redefine("declare", tuple(spaces), tuple(fields), tuple(replacing))
 
     def set_statistics(self, space: str, statistics: Statistics) -> None:
         """See ``Store.set_statistics``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -73,9 +73,17 @@ class Store(Protocol):
         ...
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
-        """Create the library, or add spaces and fields; see ``LibraryWriter.declare``."""
+        """Create the library, add spaces and fields, or empty a space for another revision.
+
+        See ``LibraryWriter.declare``. At every instant, also that of a crash, a space has either
+        the old revision with its vectors, or the new one and none of these, or it is not there and
+        the next declaration makes it.
+        """
         ...
 
     def set_statistics(self, space: str, statistics: Statistics) -> None:

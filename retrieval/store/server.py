@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from qdrant_client import QdrantClient, models
 
@@ -21,7 +21,7 @@ from retrieval.core.tracks import LibraryInfo, TrackRecord, TrackUpdate
 from retrieval.settings import Settings
 from retrieval.store import server_schema as schema
 from retrieval.store.admission import admit_records, admit_updates, check_facet
-from retrieval.store.declaration import merge, with_statistics
+from retrieval.store.declaration import merge, replaced, with_statistics, without
 from retrieval.store.filters import translate
 from retrieval.store.points import (
     TRACK,
@@ -40,6 +40,8 @@ from retrieval.store.server_writing import delete_tracks, update_tracks, write_r
 _DIALECT = schema.ServerDialect()
 _FRESH = 2.0
 """Seconds for which ``info`` is believed: other processes may add spaces and statistics."""
+OTHERS_KNOW = _FRESH + 1.0
+"""Seconds after which no process asks by an earlier description any more."""
 _FACETS = 1_000
 
 
@@ -89,12 +91,22 @@ class ServerStore(Store):
         return known[1]
 
     def declare(
-        self, spaces: Sequence[EmbeddingSpace], fields: Sequence[Field] = ()
+        self,
+        spaces: Sequence[EmbeddingSpace],
+        fields: Sequence[Field] = (),
+        replacing: Collection[str] = (),
     ) -> LibraryInfo:
         """See ``Store.declare``. Two processes must not declare at the same time."""
         with self._declaring:
             held = self._library.find()
-            merged = merge(held, spaces, fields)
+            merged = merge(held, spaces, fields, replacing)
+            changed = [] if held is None else [space.name for space in replaced(held, merged)]
+            if held is not None and changed:
+                held = without(held, changed)
+                self._library.describe(held)
+                self._known = (time.monotonic(), held)
+                # Whoever asks by the old description still finds the old vectors.
+                time.sleep(0.0 if self._calls.in_memory else OTHERS_KNOW)
             if merged != held:
                 self._library.build(held, merged)
             self._known = (time.monotonic(), merged)

@@ -1,12 +1,13 @@
 """A library's description on a server, and how its collections are made to match it.
 
-Collections are made and widened before the description says so, and each step may be repeated: a
-declaration that was cut short is completed by the next one.
+Collections are made and widened before the description says so, and narrowed after it, and each
+step may be repeated: a declaration that was cut short is completed by the next one.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from qdrant_client import models
@@ -117,13 +118,20 @@ class ServerLibrary:
         params = collection.config.params
         dense: dict[str, Any] = dict(params.vectors) if isinstance(params.vectors, dict) else {}
         sparse = params.sparse_vectors or {}
-        for space in schema.spaces_at(info, level):
-            described = held is not None and space.name in held.spaces
-            if described or _matches(space, dense.get(space.name), sparse.get(space.name)):
+        described: Collection[str] = () if held is None else held.spaces
+        for space in info.spaces.values():
+            if space.name in described:
                 continue
-            if space.name in dense or space.name in sparse:
-                # Left over from a declaration that was cut short, and never described.
+            at_level = level in space.levels
+            there = space.name in dense or space.name in sparse
+            fits = at_level and _matches(space, dense.get(space.name), sparse.get(space.name))
+            if there and held is None and fits:
+                continue  # no track can have been written yet
+            if there:
+                # Of another revision, or left over from a declaration that was cut short.
                 self._calls.tell(self._client.delete_vector_name, name, space.name)
+            if not at_level:
+                continue
             self._calls.tell(
                 self._client.create_vector_name, name, space.name, schema.new_vector(space)
             )

@@ -168,6 +168,7 @@ responses = st.builds(
     numbers,
     st.just(False),
     st.lists(space_fits, max_size=3).map(tuple),
+    left_out=st.lists(st.builds(queries.LeftOut, names, names, texts), max_size=2).map(tuple),
 )
 
 fields = st.builds(Field, names, st.sampled_from(FieldType), texts, st.booleans())

@@ -111,9 +111,9 @@ def test_libraries_round_trip(parts: list, fields: list, statistics: dict) -> No
     assert spaces.decode_library(reparsed(spaces.encode_library(info)), "library") == info
 
 
-@given(some.spaces(), st.integers(0, 10**9), st.none() | some.statistics, st.booleans())
-def test_space_statuses_round_trip(space: object, tracks: int, stats: object, enc: bool) -> None:
-    status = SpaceStatus(space, tracks, stats, enc)
+@given(some.spaces(), st.integers(0, 10**9), st.none() | some.statistics, some.texts)
+def test_space_statuses_round_trip(space: object, tracks: int, stats: object, why: str) -> None:
+    status = SpaceStatus(space, tracks, stats, not why, why)
     wire = reparsed(spaces.encode_space_status(status))
     assert spaces.decode_space_status(wire, "spaces[0]") == status
 

@@ -120,10 +120,15 @@ class OracleStore:
             raise PreconditionError("nothing declared", reason="LIBRARY_MISSING")
         return self._info
 
-    def declare(self, spaces, fields=()):
+    def declare(self, spaces, fields=(), replacing=()):
         held = self._info or LibraryInfo(str(uuid.uuid4()), {}, {})
         merged, declared = dict(held.spaces), dict(held.fields)
         for space in spaces:
+            if space.name in replacing and merged.get(space.name, space) != space:
+                merged[space.name] = space
+                statistics = {k: v for k, v in held.statistics.items() if k != space.name}
+                held = replace(held, statistics=statistics)
+                self.tracks = {i: _bared(r, space.name) for i, r in self.tracks.items()}
             old = merged.setdefault(space.name, space)
             if (old.revision, old.dim, old.distance, old.levels) != (
                 space.revision, space.dim, space.distance, space.levels,
@@ -258,6 +263,14 @@ class OracleStore:
 
 def _order(match):
     return -match.score, match.track_id, match.span.start if match.span else 0
+
+
+def _bared(record, space):
+    def rest(vectors):
+        return {k: v for k, v in vectors.items() if k != space}
+
+    parts = tuple(replace(s, vectors=rest(s.vectors)) for s in record.segments)
+    return replace(record, vectors=rest(record.vectors), segments=parts)
 
 
 def _kept(vectors):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from retrieval.core.payload import Field, FieldType
@@ -17,7 +18,7 @@ from retrieval.core.spaces import Statistics
 from retrieval.core.tracks import TrackUpdate
 from retrieval.store import edge_shard
 from retrieval.store.edge import EdgeStore
-from tests.store.library import FIELDS, SPACES, record, sparse
+from tests.store.library import COSINE, FIELDS, HALF, SPACES, record, sparse
 
 
 def create(store):
@@ -40,11 +41,18 @@ def widen(store):
     store.declare(SPACES, [Field("rating", FieldType.INTEGER)])
 
 
+def renew(store):
+    others = [replace(HALF, revision="r2", dim=12), replace(COSINE, revision="r2")]
+    store.declare(others, replacing=["half", "sound"])
+
+
 def freeze(store):
     store.set_statistics("felt", Statistics((1.0,) * 4, (2.0,) * 4, 16))
 
 
-ACTIONS = {action.__name__: action for action in (create, rewrite, change, delete, widen, freeze)}
+ACTIONS = {
+    action.__name__: action for action in (create, rewrite, change, delete, widen, renew, freeze)
+}
 
 
 class _Fuse:

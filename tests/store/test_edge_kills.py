@@ -55,7 +55,8 @@ def test_a_killed_change_happened_wholly_or_not_at_all(tmp_path, action):
     begun(store, spaces)
     store.close()
     outcomes = set()
-    steps = range(1000) if action != "widen" else (*range(3), *range(3, 200, 13))
+    stride = {"widen": 13, "renew": 8}.get(action, 1)
+    steps = (*range(3), *range(3, 1000, stride))
     for step in steps:
         folder = tmp_path / f"step{step}"
         sparse_copy(tmp_path / "start", folder)
@@ -84,6 +85,34 @@ def killed(folder, step, action):
     return "done" in ended.stdout
 
 
+RENEWER = """
+import os, sys
+from pathlib import Path
+from retrieval.store.edge import EdgeStore
+from tests.store.library import record
+from tests.store.steps import renew
+store = EdgeStore(Path(sys.argv[1]))
+store.write([record(n, segments=2) for n in range(20, 24)])
+renew(store)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_tracks_written_right_before_a_space_is_replaced_survive_a_kill(tmp_path):
+    store, oracle = EdgeStore(tmp_path), OracleStore()
+    for each in (store, oracle):
+        begun(each)
+    store.close()
+    subprocess.run([sys.executable, "-c", RENEWER, str(tmp_path)], check=False)
+    oracle.write([record(n, segments=2) for n in range(20, 24)])
+    ACTIONS["renew"](oracle)
+    store = EdgeStore(tmp_path)
+    assert store.info().spaces["half"].dim == 12
+    assert store.count() == 10
+    same_libraries(store, oracle)
+    store.close()
+
+
 def differs(store, action):
     info = store.info()
     match action:
@@ -95,6 +124,9 @@ def differs(store, action):
             return not store.retrieve(["track-1"])
         case "widen":
             return "rating" in info.fields
+        case "renew":
+            assert info.spaces["half"].revision == info.spaces["sound"].revision
+            return info.spaces["half"].revision == "r2"
         case "freeze":
             return bool(info.statistics)
     raise AssertionError(action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from retrieval.core.payload import Field, FieldType
 from retrieval.core.spaces import Level, Probe
 from retrieval.core.tracks import TrackRecord
 from retrieval.settings import Settings
-from retrieval.store import open_store
+from retrieval.store import open_store, server
 from retrieval.store.protocol import StoreQuery
 from retrieval.store.server_calls import parse_url
 from tests.store.grpc_qdrant import Engine
@@ -206,6 +207,27 @@ def test_a_declaration_that_was_cut_short_is_completed(engine, store):
     store.write([TrackRecord("a", {}, {"sound": np.ones(8, np.float32)})])
     assert store.count() == 1
     assert engine.client.get_collection("test_tracks").config.params.vectors["sound"].size == 8
+
+
+def test_who_knows_only_the_old_description_of_a_space_finds_old_vectors(
+    engine, store, monkeypatch
+):
+    store.declare([COSINE, SPARSE])
+    store.write([TrackRecord("old", {}, {"sound": np.ones(8, np.float32)})])
+    other = connect(engine)
+    query = StoreQuery(Probe("sound", np.ones(8, np.float32)), limit=5)
+    assert len(other.search([query])[0]) == 1
+    seen = []
+
+    def meanwhile(seconds):
+        seen.append((seconds > server._FRESH, [m.track_id for m in other.search([query])[0]]))
+        assert set(store.info().spaces) == {"lexical"}
+
+    monkeypatch.setattr(server.time, "sleep", meanwhile)
+    store.declare([replace(COSINE, revision="r2")], replacing=["sound"])
+    assert seen == [(True, ["old"])]
+    assert store.search([query]) == ((),)
+    other.close()
 
 
 def test_a_strangers_collection_is_left_alone(engine, store):

@@ -114,16 +114,18 @@ class ListEmbeddingSpacesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class SpaceStatus(_message.Message):
-    __slots__ = ("space", "track_count", "statistics", "encoder_available")
+    __slots__ = ("space", "track_count", "statistics", "encoder_available", "problem")
     SPACE_FIELD_NUMBER: _ClassVar[int]
     TRACK_COUNT_FIELD_NUMBER: _ClassVar[int]
     STATISTICS_FIELD_NUMBER: _ClassVar[int]
     ENCODER_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     space: _types_pb2.EmbeddingSpace
     track_count: int
     statistics: _types_pb2.Statistics
     encoder_available: bool
-    def __init__(self, space: _Optional[_Union[_types_pb2.EmbeddingSpace, _Mapping]] = ..., track_count: _Optional[int] = ..., statistics: _Optional[_Union[_types_pb2.Statistics, _Mapping]] = ..., encoder_available: bool = ...) -> None: ...
+    problem: str
+    def __init__(self, space: _Optional[_Union[_types_pb2.EmbeddingSpace, _Mapping]] = ..., track_count: _Optional[int] = ..., statistics: _Optional[_Union[_types_pb2.Statistics, _Mapping]] = ..., encoder_available: bool = ..., problem: _Optional[str] = ...) -> None: ...
 
 class ListEmbeddingSpacesResponse(_message.Message):
     __slots__ = ("spaces",)
@@ -204,12 +206,14 @@ class BatchDeleteTracksResponse(_message.Message):
     def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
 
 class DeclareSpacesRequest(_message.Message):
-    __slots__ = ("spaces", "fields")
+    __slots__ = ("spaces", "fields", "replacing")
     SPACES_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    REPLACING_FIELD_NUMBER: _ClassVar[int]
     spaces: _containers.RepeatedCompositeFieldContainer[_types_pb2.EmbeddingSpace]
     fields: _containers.RepeatedCompositeFieldContainer[_types_pb2.Field]
-    def __init__(self, spaces: _Optional[_Iterable[_Union[_types_pb2.EmbeddingSpace, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[_types_pb2.Field, _Mapping]]] = ...) -> None: ...
+    replacing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, spaces: _Optional[_Iterable[_Union[_types_pb2.EmbeddingSpace, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[_types_pb2.Field, _Mapping]]] = ..., replacing: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeclareSpacesResponse(_message.Message):
     __slots__ = ("library",)

@@ -192,7 +192,8 @@ class LibraryServiceServicer(object):
         """The rest is for ingestion (`segue index --address`): the service owns the store, the caller
         decodes and encodes. Every call returns once its effect would survive a killed process.
 
-        Creates the library if need be, and adds the spaces and fields it lacks.
+        Creates the library if need be, adds the spaces and fields it lacks, and empties spaces for
+        another revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

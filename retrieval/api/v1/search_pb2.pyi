@@ -267,33 +267,47 @@ class SpaceFit(_message.Message):
     weak: bool
     def __init__(self, query: _Optional[int] = ..., space: _Optional[str] = ..., fit: _Optional[float] = ..., weak: bool = ...) -> None: ...
 
+class LeftOut(_message.Message):
+    __slots__ = ("space", "reason", "message")
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    space: str
+    reason: str
+    message: str
+    def __init__(self, space: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos", "left_out")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
     VIDEOS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
     spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
     videos: _containers.RepeatedCompositeFieldContainer[_video_pb2.VideoPrediction]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ...) -> None: ...
+    left_out: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ...) -> None: ...
 
 class SearchAudioResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos")
+    __slots__ = ("hits", "next_page_token", "took_ms", "spaces", "videos", "left_out")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
     SPACES_FIELD_NUMBER: _ClassVar[int]
     VIDEOS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     took_ms: float
     spaces: _containers.RepeatedCompositeFieldContainer[SpaceFit]
     videos: _containers.RepeatedCompositeFieldContainer[_video_pb2.VideoPrediction]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ...) -> None: ...
+    left_out: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., took_ms: _Optional[float] = ..., spaces: _Optional[_Iterable[_Union[SpaceFit, _Mapping]]] = ..., videos: _Optional[_Iterable[_Union[_video_pb2.VideoPrediction, _Mapping]]] = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("hits", "next_page_token", "took_ms", "spaces")
