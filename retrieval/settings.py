@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SEGUE_", extra="ignore", frozen=True)
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("segue", appauthor=False))
-    """Folder of the embedded store and of the indexer's manifests."""
+    """Folder of the embedded store, of the indexer's manifests and of what is kept of models."""
     library: str = Field(default="music", pattern=r"^[a-z][a-z0-9_-]{0,47}$")
     """Name of the library: a folder of the data folder, or the prefix of a server's collections."""
     qdrant_url: str | None = None
@@ -95,3 +95,8 @@ class Settings(BaseSettings):
     """Signs page tokens. Set the same one on replicas behind one address; unset makes one up."""
     drain_seconds: float = Field(default=20.0, ge=0)
     log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
+
+    @property
+    def graphs_dir(self) -> Path:
+        """Folder of what is known of models, and exported for ONNX Runtime, so as to start fast."""
+        return self.data_dir / "graphs"

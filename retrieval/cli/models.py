@@ -185,7 +185,9 @@ def verify(state: State, name: str | None, folder: Path | None, load: bool) -> N
         condition = overall(found)
         if condition is not Condition.READY:
             failed = failed or unsound(weights, place, found)
-        revision = load_encoder(weights, place) if load and condition is Condition.READY else None
+        revision: str | None = None
+        if load and condition is Condition.READY:
+            revision = load_encoder(weights, place, state.settings().graphs_dir)
         answers.append(
             {
                 "name": weights.name,

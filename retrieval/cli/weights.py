@@ -163,11 +163,11 @@ def unsound(weights: Weights, place: Path, found: tuple[Finding, ...]) -> Precon
     )
 
 
-def load_encoder(weights: Weights, place: Path) -> str:
+def load_encoder(weights: Weights, place: Path, graphs: Path) -> str:
     """Load the encoder, which runs its own checks; the revision of its space."""
     from retrieval.encoders.registry import load
 
-    return load(weights.encoder, place).space.revision
+    return load(weights.encoder, place, graphs).space.revision
 
 
 def gigabytes(size: int | None) -> str:

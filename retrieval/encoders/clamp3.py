@@ -61,6 +61,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         *,
         device: str | None = None,
         sha256: str | None = None,
+        graphs: Path | None = None,
     ) -> None:
         """Load the model.
 
@@ -69,6 +70,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
                 settings, or ``models/clamp3`` in the data folder.
             device: As ``choose_device``; by default that of the settings.
             sha256: The digest the checkpoint must have; by default that of the settings.
+            graphs: Folder of what is known of models; by default that of the settings.
 
         Raises:
             PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
@@ -79,6 +81,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
             weights or settings.clamp3_weights or settings.data_dir / "models" / "clamp3",
             device=device or settings.device,
             sha256=sha256 or settings.clamp3_sha256,
+            graphs=graphs or settings.graphs_dir,
         )
 
     def intake(self, source_rate: int) -> Clamp3Intake:
@@ -142,7 +145,7 @@ class Clamp3Encoder(ModelEncoder[Clamp3Model]):
         from retrieval.encoders.text_checks import LazyTokenizer, check_texts
         from retrieval.encoders.weights_memo import LazyWeights, Memo
 
-        compute = choose_compute(self._device)
+        compute = choose_compute(self._device, self._graphs)
         files = locate(self._source)
 
         def read() -> tuple[Clamp3Facts, Clamp3Modules]:

@@ -52,6 +52,7 @@ class ClapEncoder(ModelEncoder[ClapModel]):
         *,
         device: str | None = None,
         sha256: str | None = None,
+        graphs: Path | None = None,
     ) -> None:
         """Load the model.
 
@@ -60,6 +61,7 @@ class ClapEncoder(ModelEncoder[ClapModel]):
                 ``models/clap`` in the data folder.
             device: As ``choose_device``; by default that of the settings.
             sha256: The digest the file of weights must have; by default that of the settings.
+            graphs: Folder of what is known of models; by default that of the settings.
 
         Raises:
             PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
@@ -70,6 +72,7 @@ class ClapEncoder(ModelEncoder[ClapModel]):
             weights or settings.clap_weights or settings.data_dir / "models" / "clap",
             device=device or settings.device,
             sha256=sha256 or settings.clap_sha256,
+            graphs=graphs or settings.graphs_dir,
         )
 
     def prepare_audio(self, window: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -104,7 +107,7 @@ class ClapEncoder(ModelEncoder[ClapModel]):
         from retrieval.encoders.text_checks import LazyTokenizer, check_texts
         from retrieval.encoders.weights_memo import LazyWeights, Memo
 
-        compute = choose_compute(self._device)
+        compute = choose_compute(self._device, self._graphs)
         files = locate(self._source)
 
         def read() -> tuple[ClapFacts, ClapModules]:

@@ -84,11 +84,12 @@ class Compute:
         return self.kind == "cpu" and self.runtime != "torch"
 
 
-def choose_compute(device: str) -> Compute:
+def choose_compute(device: str, graphs: Path | None = None) -> Compute:
     """Where and how the settings want networks to run; sets the threads of PyTorch, once it is in.
 
     Args:
         device: As ``choose_device``.
+        graphs: Folder of what is exported for ONNX Runtime; by default that of the settings.
 
     Raises:
         PreconditionError: MODEL_MISSING if this machine or this PyTorch has no such device.
@@ -104,7 +105,7 @@ def choose_compute(device: str) -> Compute:
         precision=settings.precision,
         runtime=settings.runtime,
         told_threads=settings.threads,
-        graphs=settings.data_dir / "graphs",
+        graphs=graphs or settings.graphs_dir,
     )
     if "torch" in sys.modules:
         _ = compute.device

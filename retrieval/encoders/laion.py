@@ -38,6 +38,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
         *,
         device: str | None = None,
         sha256: str | None = None,
+        graphs: Path | None = None,
     ) -> None:
         """Load the model.
 
@@ -46,6 +47,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
                 by default what the settings say for ``clap``.
             device: As ``choose_device``; by default that of the settings.
             sha256: The digest the ``.pt`` must have; by default that of the settings.
+            graphs: Folder of what is known of models; by default that of the settings.
 
         Raises:
             PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
@@ -56,6 +58,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
             weights or settings.clap_weights or settings.data_dir / "models" / "clap",
             device=device or settings.device,
             sha256=sha256 or settings.clap_sha256,
+            graphs=graphs or settings.graphs_dir,
         )
 
     def prepare_audio(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,7 +96,7 @@ class LaionClapEncoder(ModelEncoder["LaionModel"]):
 
         package = package_version()  # Before gigabytes are read in vain.
         files = load_checkpoint(self._source, sha256=self._sha256)
-        compute = choose_compute(self._device)
+        compute = choose_compute(self._device, self._graphs)
         device = compute.device
         rows = int(files.arguments["text_config"]["vocab_size"])
         model = LaionModel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, Self, TypeVar
 
@@ -33,19 +34,21 @@ class ModelEncoder(ABC, Generic[Model]):
 
     space: EmbeddingSpace
 
-    def __init__(self, source: Any, *, device: str, sha256: str | None) -> None:
+    def __init__(self, source: Any, *, device: str, sha256: str | None, graphs: Path) -> None:
         """Load the model.
 
         Args:
             source: Where the weights are, picklable.
             device: As ``choose_device``; of several, with commas, the first.
             sha256: The digest the file of weights must have, or None.
+            graphs: Folder of what is known of models and exported for ONNX Runtime.
 
         Raises:
             PreconditionError: MODEL_MISSING or MODEL_INVALID, with the file and the fix.
             ImportError: If the ``models`` extra is not installed.
         """
         self._source, self._device, self._sha256 = source, device.partition(",")[0], sha256
+        self._graphs = graphs
         self._lock = Lock()
         self._model: Model | None
         self.space, self._model = self._begin()
@@ -69,7 +72,7 @@ class ModelEncoder(ABC, Generic[Model]):
         self._ready()
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_source", "_device", "_sha256", "space")
+        kept = ("_source", "_device", "_sha256", "_graphs", "space")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -97,22 +97,24 @@ def descriptions() -> tuple[EncoderDescription, ...]:
     return _DESCRIPTIONS
 
 
-def load(name: str, weights: str | Path | None = None) -> Encoder:
+def load(name: str, weights: str | Path | None = None, graphs: Path | None = None) -> Encoder:
     """The encoder of this name, loaded once per process and place of weights.
 
     Args:
         name: Of ``descriptions``.
         weights: Where its weights are; by default where the environment says.
+        graphs: Folder of what is known of these weights; by default that of the environment.
 
     Raises:
         InvalidInputError: INVALID_SETTING if there is no such encoder.
         PreconditionError: MODEL_MISSING if the extra it needs is not installed.
     """
-    return _load(name, weights)
+    # Without weights there is nothing to keep, and one encoder serves all folders.
+    return _load(name, weights, None if weights is None else graphs)
 
 
 @cache
-def _load(name: str, weights: str | Path | None) -> Encoder:
+def _load(name: str, weights: str | Path | None, graphs: Path | None) -> Encoder:
     known = {description.name: description for description in _DESCRIPTIONS}
     if name not in known:
         raise InvalidInputError(
@@ -124,7 +126,7 @@ def _load(name: str, weights: str | Path | None) -> Encoder:
     try:
         # Calling it is what imports the packages of an extra.
         factory = getattr(importlib.import_module(module), attribute)
-        return cast(Encoder, factory() if weights is None else factory(weights))
+        return cast(Encoder, factory() if weights is None else factory(weights, graphs=graphs))
     except ImportError as error:
         if description.extra is None:
             raise
@@ -150,7 +152,7 @@ def default_encoders(settings: Settings | None = None) -> EncoderSet:
     chosen = settings or Settings()
     known = {description.name: description for description in _DESCRIPTIONS}
     return EncoderSet(
-        load(name, known[name].place(chosen) if name in known else None)
+        load(name, known[name].place(chosen) if name in known else None, chosen.graphs_dir)
         for name in chosen.encoders.split(",")
     )
 

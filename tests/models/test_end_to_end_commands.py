@@ -36,6 +36,7 @@ class Home:
     def __init__(self, root: Path) -> None:
         self.music = root / "music"
         self.data = root / "data"
+        self.elsewhere = root / "elsewhere"
         self.run = Segue("--data", self.data, settings={})
 
     def file(self, number: int) -> Path:
@@ -61,6 +62,7 @@ def home(
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("SEGUE_")]:
             patch.delenv(name)
+        patch.setenv("SEGUE_DATA_DIR", str(home.elsewhere))
         patch.setattr(weights_catalogue, "WEIGHTS", weights)
         patch.setenv("HF_ENDPOINT", hub.endpoint)
         patch.setenv("NO_PROXY", "*")
@@ -123,6 +125,12 @@ def test_a_new_process_gives_the_same_answers(home: Home) -> None:
     assert [hit["track"] for hit in there] == [hit["track"] for hit in here]
     for a, b in zip(there, here, strict=True):
         assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+
+
+def test_what_is_known_of_models_is_in_the_folder_of_the_option(home: Home) -> None:
+    kept = {path.suffix for path in (home.data / "graphs").iterdir()}
+    assert {".holds", ".facts"} & kept
+    assert not home.elsewhere.exists()
 
 
 def test_nothing_is_encoded_twice(home: Home) -> None:
@@ -217,6 +225,8 @@ def test_a_full_disk_ends_a_run_and_a_later_one_goes_on(
             "OMP_NUM_THREADS": "1",
             "SEGUE_CLAP_WEIGHTS": str(home.data / "models" / "clap"),
             "SEGUE_ENCODERS": "clap",
+            # Making graphs in two more folders would only take time.
+            "SEGUE_RUNTIME": "torch",
         },
     )
     error = json.loads(child.stderr.splitlines()[-1])["error"]
@@ -226,6 +236,7 @@ def test_a_full_disk_ends_a_run_and_a_later_one_goes_on(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGUE_CLAP_WEIGHTS", str(home.data / "models" / "clap"))
         patch.setenv("SEGUE_ENCODERS", "clap")
+        patch.setenv("SEGUE_RUNTIME", "torch")
         run = Segue("--data", data, settings={})
         assert run.json("index", home.file(0), home.file(1))["indexed"] == 2
         assert len(run.json("search", "fast piano")["hits"]) == 2
