@@ -33,6 +33,7 @@ from retrieval.describe.evidence import (
     halved,
     silence_features,
 )
+from retrieval.describe.harmony import harmony
 from retrieval.describe.levels import judged
 from retrieval.describe.onsets import FRAME_RATE, onsets
 from retrieval.describe.protocol import Sound
@@ -60,7 +61,7 @@ class Example:
 def fit(examples: list[Example], drums: list[Example]) -> None:
     """Fit all tables to songs, and to pieces for drums alone, and write them."""
     tables: Tables = {}
-    for step in (_tempo, _beats, _accents, _chords, _levels, _keys):
+    for step in (_tempo, _beats, _accents, _chords, _levels, _odds, _keys):
         tables |= step(examples, drums)
         # What follows hears with what was just fitted.
         fitted.use(tables)
@@ -188,6 +189,26 @@ def _levels(examples: list[Example], drums: list[Example]) -> Tables:
     return {"levels": (weights / scale).astype(np.float32)}
 
 
+def _odds(examples: list[Example], _: list[Example]) -> Tables:
+    """What the decoder's odds of chords are worth: a logistic regression (Platt, 1999)."""
+    odds, right = [], []
+    for one in examples:
+        found = one.sound.share(harmony)
+        middle = (found.edges[1:] + found.edges[:-1]) / 2
+        for start, end, chord in one.truth.chords:
+            inside = (middle >= start) & (middle < end)
+            odds.append(found.odds[inside])
+            right.append(found.chords[inside] == chord)
+    rows, wanted = _tensor(np.concatenate(odds)), _tensor(np.concatenate(right))
+
+    def loss(weights: torch.Tensor) -> torch.Tensor:
+        scores = weights[0] * rows + weights[1]
+        return torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+
+    (weights,) = _least(loss, 1e-5, (2,))
+    return {"chord_odds": weights}
+
+
 def _keys(examples: list[Example], _: list[Example]) -> Tables:
     known = [one for one in examples if one.truth.key is not None]
     inputs = np.array([key.features(one.sound) for one in known])
@@ -226,6 +247,8 @@ def _tensor(rows: object) -> torch.Tensor:
 
 
 if __name__ == "__main__":
+    # The same bits wherever numbers are added up in the same order.
+    torch.set_num_threads(1)
     fit(
         [Example(heard(song), song.truth) for song in fitting()],
         [Example(heard(song), song.truth) for song in drumming()],

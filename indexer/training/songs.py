@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count, islice
 
 import numpy as np
@@ -164,10 +165,16 @@ def heard(song: Rendered) -> Sound:
 
 _FONTS = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
 
+BANDS: dict[str, Callable[[Iterator[Song]], Iterator[Rendered]]] = {
+    "own synthesiser": own,
+    "A (FluidR3, TimGM6mb)": partial(fluid, _FONTS),
+    "B (csound, held out)": partial(fluid, ("sf_GMbank.sf2",)),
+}
+"""Who plays what accuracy is stated for."""
+
 SETS: dict[str, Callable[[int], Iterator[Rendered]]] = {
-    "own synthesiser": lambda songs: own(composed(1_000_000, songs)),
-    "A (FluidR3, TimGM6mb)": lambda songs: fluid(_FONTS, composed(2_000_000, songs)),
-    "B (csound, held out)": lambda songs: fluid(("sf_GMbank.sf2",), composed(3_000_000, songs)),
+    name: lambda songs, play=play, first=number * 1_000_000: play(composed(first, songs))  # type: ignore[misc]
+    for number, (name, play) in enumerate(BANDS.items(), 1)
 }
 """What accuracy is stated for: by name, sets of that many songs."""
 

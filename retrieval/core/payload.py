@@ -61,7 +61,7 @@ class Field:
 BPM_CONFIDENCE = Field(
     "bpm_confidence", FieldType.FLOAT, "chance that the measured tempo is right, 0..1", True
 )
-BPM_ALT = Field("bpm_alt", FieldType.FLOAT, "second likeliest tempo, often half or double", True)
+BPM_ALT = Field("bpm_alt", FieldType.FLOAT, "likelier of half and double of the tempo", True)
 """Measured, and in every library, so that a filter may ask for it wherever it asks for ``bpm``."""
 
 STANDARD_FIELDS: tuple[Field, ...] = (

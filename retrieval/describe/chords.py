@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from retrieval.core.payload import Field, FieldType, PayloadValue
 from retrieval.core.progressions import Chord, collapsed, progression_tokens
 from retrieval.core.series import Series
 from retrieval.describe.evidence import NO_CHORD
-from retrieval.describe.harmony import Harmony, chord_shares, harmony
+from retrieval.describe.harmony import Harmony, chord_shares, chord_sureness, harmony
 from retrieval.describe.key import key
 from retrieval.describe.protocol import Findings, SeriesField, Sound
 
@@ -28,22 +29,37 @@ _LEAST = 0.1
 _SHORTEST = 8.0
 """Seconds of sound that have chords."""
 _LOOP = 4
+_TINY = 1e-9
+
+
+_CHANCES = {
+    "chords": "chance that the chord told of a moment is right",
+    "degrees": "chance that it and the key are right",
+    "progression": "chance that its chords and the key are right",
+    "progressions": "chance that two chords in a row are right",
+    "chord_change_rate": "chance that a change of chord is right",
+}
 
 
 class Chords:
     """Chords by beat and by second, their shares, and tokens to find progressions by."""
 
     name = "chords"
-    version = 1
+    version = 2
     fields = (
         Field("chords", FieldType.KEYWORD, "triads that sound 3 % of the time, most first", True),
         Field("degrees", FieldType.KEYWORD, "the same seen from the measured key: I, vi", True),
         Field("progression", FieldType.KEYWORD, "most frequent four in a row: I V vi IV", True),
         Field("progressions", FieldType.KEYWORD, "two to four in a row in any key: M7M2m8M", True),
         Field("chord_change_rate", FieldType.FLOAT, "changes of chord a minute, 0..600", True),
+        *(
+            Field(f"{name}_confidence", FieldType.FLOAT, f"{what}, 0..1", True)
+            for name, what in _CHANCES.items()
+        ),
     )
     series = (
         SeriesField("chords", "class", "each chord from its start to its end"),
+        SeriesField("chord_confidence", "0..1", "chance that each of the chords is right"),
         SeriesField("chords_by_beat", "class", "the chord that begins on, or holds at, each beat"),
         SeriesField("chords_by_second", "class", "the chord that fills most of each second"),
         SeriesField("chord_histogram", "share", "of the time of the 25 chords, C to B, C:min to N"),
@@ -53,14 +69,22 @@ class Chords:
         """No fields without chords; nothing below eight seconds."""
         if sound.seconds < _SHORTEST:
             return Findings({})
-        tonal = sound.share(key)
-        return chord_findings(
-            sound.share(harmony), None if tonal is None else tonal.key, sound.seconds
+        tonal, found = sound.share(key), sound.share(harmony)
+        told = chord_findings(found, None if tonal is None else tonal.key, sound.seconds)
+        sure = _sureness(found)
+        chances = _chances(found, sure, 0.0 if tonal is None else tonal.confidence)
+        beside = {name: chances[name] for name in _CHANCES if name in told.scalars}
+        return Findings(
+            {**told.scalars, **{f"{name}_confidence": round(v, 3) for name, v in beside.items()}},
+            (
+                *told.series,
+                replace(told.series[0], name="chord_confidence", values=sure, labels=()),
+            ),
         )
 
 
 def chord_findings(found: Harmony, tonal: Key | None, seconds: float) -> Findings:
-    """What chords tell of a track, wherever they come from.
+    """What chords tell of a track, wherever they come from; their spans are the first series.
 
     Args:
         found: The chords.
@@ -107,6 +131,37 @@ def chord_runs(found: Harmony) -> list[tuple[Chord, ...]]:
         elif end - start >= 2:
             runs[-1].append(_chord(label))
     return [collapsed(run) for run in runs if run]
+
+
+def _sureness(found: Harmony) -> NDArray[np.float32]:
+    """The chance that each chord is right from its start to its end, shape (chords,)."""
+    starts, ends = _borders(found)
+    sums = np.add.reduceat(chord_sureness(found), starts)
+    return np.asarray(sums / (ends - starts), dtype=np.float32)
+
+
+def _chances(found: Harmony, sure: NDArray[np.float32], tonal: float) -> dict[str, float]:
+    """Of what is told of a track, by field.
+
+    Args:
+        found: The chords.
+        sure: ``_sureness``.
+        tonal: The chance that the key is right.
+    """
+    starts, ends = _borders(found)
+    heard = found.chords[starts] != NO_CHORD
+    seconds = (found.edges[ends] - found.edges[starts]) * heard
+    one = float(seconds @ sure / max(float(seconds.sum()), _TINY))
+    inside = heard & (ends - starts >= 2)
+    pairs = (sure[:-1] * sure[1:])[inside[:-1] & inside[1:]]
+    two = float(pairs.mean()) if len(pairs) else one
+    return {
+        "chords": one,
+        "degrees": one * tonal,
+        "progression": two * tonal,
+        "progressions": two,
+        "chord_change_rate": two,
+    }
 
 
 def by_second(found: Harmony) -> NDArray[np.uint8]:

@@ -42,28 +42,32 @@ class Chroma:
         treble: (frames, 12), all but the lowest notes, >= 0, in no unit.
         bass: (frames, 12), the lowest notes.
         tuning: Cents that the music lies above A = 440 Hz, -50..50.
+        tuned: How much the partials agree on that, 0 (as often on any other) to 1.
         tonality: How much of the sound is notes, 0 (noise, silence) to 1.
     """
 
     treble: Array
     bass: Array
     tuning: float
+    tuned: float
     tonality: float
 
 
 def chroma(sound: Sound) -> Chroma:
     """Pitch classes of a sound; frame ``i`` is centred at ``i / FRAME_RATE`` seconds."""
     magnitude = sound.share(fine_spectrogram)
-    tuning = _tuning(magnitude)
+    tuning, tuned = _tuning(magnitude)
     levelled = _levelled(magnitude @ _kernel(round(tuning)))
     notes = _notes(levelled)
     tonality = float(np.minimum(notes @ _dictionary(), levelled).sum() / (levelled.sum() + _TINY))
     treble, bass = _ranges()
-    return Chroma(notes @ treble, notes @ bass, tuning, tonality)
+    return Chroma(notes @ treble, notes @ bass, tuning, tuned, tonality)
 
 
-def _tuning(magnitude: Array) -> float:
+def _tuning(magnitude: Array) -> tuple[float, float]:
     """Cents above 440 Hz: the circular mean of the spectral peaks' deviations from the semitones.
+
+    And the length of that mean, 0..1.
 
     Peaks by parabolic interpolation of the logarithm (Smith and Serra, PARSHL, 1987).
     """
@@ -73,13 +77,13 @@ def _tuning(magnitude: Array) -> float:
     floor = np.log(magnitude.max(axis=1, keepdims=True) + 1e-6) - 3.5
     row, column = np.nonzero((middle > left) & (middle >= right) & (middle > floor))
     if not len(row):
-        return 0.0
+        return 0.0, 0.0
     a, b, c = left[row, column], middle[row, column], right[row, column]
     place = column + low + 0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-6)
     semitones = 12.0 * np.log2(place * RATE / FINE_SIZE / 440.0)
     weight = magnitude[row, column + low]
-    mean = np.sum(weight * np.exp(2j * np.pi * semitones))
-    return float(100.0 * np.angle(mean) / (2 * np.pi))
+    mean = np.sum(weight * np.exp(2j * np.pi * semitones)) / np.sum(weight)
+    return float(100.0 * np.angle(mean) / (2 * np.pi)), float(np.abs(mean))
 
 
 @cache

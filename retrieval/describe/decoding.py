@@ -72,3 +72,31 @@ def decoded(chances: Rows, accents: Rows, costs: Rows) -> tuple[Labels, Labels, 
         path.append(state)
     found = np.array(path[::-1])
     return found % chords, found // chords, float(best.max())
+
+
+def posteriors(chances: Rows, accents: Rows, costs: Rows) -> Rows:
+    """The chance of each chord in each step, given all of them, shape (steps, chords).
+
+    By the forward-backward algorithm, over the same paths as ``decoded``, whose arguments these
+    are.
+    """
+    heard = np.exp(chances - chances.max(axis=1, keepdims=True))[:, None]
+    heard = heard * np.exp(accents - accents.max(axis=1, keepdims=True))[:, :, None]
+    changed, slipped = np.exp(-costs)[:, None], np.exp(-_SLIP)
+    before = np.empty_like(heard)
+    before[0] = heard[0] / heard[0].sum()
+    for step in range(1, len(heard)):
+        came = np.roll(before[step - 1], 1, axis=0)
+        came = came + changed * (came.sum(axis=1, keepdims=True) + slipped)
+        came *= heard[step]
+        before[step] = came / came.sum()
+    after = np.ones(heard.shape[1:])
+    found = np.empty(chances.shape)
+    for step in range(len(heard) - 1, -1, -1):
+        found[step] = (before[step] * after).sum(axis=0)
+        follows = after * heard[step]
+        new = changed * follows
+        follows = follows + new.sum(axis=1, keepdims=True)
+        after = np.roll(follows, -1, axis=0) + slipped * new.sum()
+        after /= after.sum()
+    return np.asarray(found / found.sum(axis=1, keepdims=True))

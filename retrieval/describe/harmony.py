@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.describe.chroma import chroma
-from retrieval.describe.decoding import ACCENTS, COST, METERS, accents_of, costs_of, decoded
+from retrieval.describe.decoding import (
+    ACCENTS,
+    COST,
+    METERS,
+    accents_of,
+    costs_of,
+    decoded,
+    posteriors,
+)
 from retrieval.describe.evidence import (
     BEAT,
     NO_CHORD,
@@ -16,11 +24,12 @@ from retrieval.describe.evidence import (
     chord_chances,
     halved,
 )
+from retrieval.describe.fitted import fitted
 from retrieval.describe.levels import pulse
 from retrieval.describe.protocol import Sound
 from retrieval.describe.taps import emphasised
 
-__all__ = ["NO_CHORD", "Harmony", "chord_shares", "harmony"]
+__all__ = ["NO_CHORD", "Harmony", "chord_shares", "chord_sureness", "harmony"]
 
 Rows = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -28,6 +37,8 @@ Labels = NDArray[np.intp]
 _STILL = 0.5
 """Seconds of a step where there are no beats."""
 _TINY = 1e-6
+_LEAST = 1e-9
+"""Chance below which chances are not told apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +52,8 @@ class Harmony:
         meter: Beats of a bar; None without beats.
         lead: How much better these downbeats explain a bar than the next best ones would, in
             natural logarithms; 0 without beats.
+        odds: Natural logarithm of the odds that the chord of each step is right, as the decoder
+            sees it; empty for chords from elsewhere.
     """
 
     edges: Rows
@@ -48,6 +61,7 @@ class Harmony:
     places: Labels
     meter: int | None
     lead: float
+    odds: Rows = field(default_factory=lambda: np.empty(0))
 
 
 def harmony(sound: Sound) -> Harmony:
@@ -57,8 +71,9 @@ def harmony(sound: Sound) -> Harmony:
         edges = np.append(np.arange(0.0, sound.seconds, _STILL), sound.seconds)
         chances = chord_chances(sound.share(chroma), edges)
         still = np.zeros((len(chances), 1))
-        chords, places, _ = decoded(chances, still, np.array([COST[BEAT]]))
-        return Harmony(edges, chords, places, None, 0.0)
+        costs = np.array([COST[BEAT]])
+        chords, places, _ = decoded(chances, still, costs)
+        return Harmony(edges, chords, places, None, 0.0, _odds(chances, still, costs, chords))
     edges = halved(found.taps, sound.seconds)
     chances = chord_chances(sound.share(chroma), edges)
     accents = ACCENTS * accent_chances(sound.share(emphasised), edges)
@@ -67,7 +82,8 @@ def harmony(sound: Sound) -> Harmony:
         chords, places, score = decoded(chances, accents[:, accents_of(meter)], costs_of(meter))
         tried.append((score / len(chances) + prior, meter, chords, places))
     _, meter, chords, places = max(tried, key=lambda one: one[0])
-    return Harmony(edges, chords, places, meter, _lead(chords, places, accents, meter))
+    odds = _odds(chances, accents[:, accents_of(meter)], costs_of(meter), chords)
+    return Harmony(edges, chords, places, meter, _lead(chords, places, accents, meter), odds)
 
 
 def chord_shares(found: Harmony) -> Rows:
@@ -75,6 +91,22 @@ def chord_shares(found: Harmony) -> Rows:
     lengths = np.diff(found.edges)
     sums = np.bincount(found.chords, weights=lengths, minlength=NO_CHORD + 1)
     return np.asarray(sums[:NO_CHORD] / (lengths.sum() + _TINY))
+
+
+def chord_sureness(found: Harmony) -> Rows:
+    """The chance that the chord of each step is right; empty for chords from elsewhere."""
+    slope, offset = fitted("chord_odds")
+    return np.asarray(1.0 / (1.0 + np.exp(-(slope * found.odds + offset))))
+
+
+def _odds(chances: Rows, accents: Rows, costs: Rows, chords: Labels) -> Rows:
+    """Of the chords that were told, within what numbers can tell apart."""
+    likely = posteriors(chances, accents, costs)
+    steps = np.arange(len(chords))
+    told = likely[steps, chords]
+    likely[steps, chords] = 0.0
+    others = likely.sum(axis=1)
+    return np.asarray(np.log(np.maximum(told, _LEAST) / np.maximum(others, _LEAST)))
 
 
 def _lead(chords: Labels, places: Labels, accents: Rows, meter: int) -> float:

@@ -48,11 +48,12 @@ class Tonality:
     """Key and tuning."""
 
     name = "key"
-    version = 1
+    version = 2
     fields = (
         Field("key_measured", FieldType.KEYWORD, "key by ear: A minor", computed=True),
         Field("key_confidence", FieldType.FLOAT, "chance that the key is right, 0..1", True),
         Field("tuning_cents", FieldType.FLOAT, "above A = 440 Hz, -50..50 cents", computed=True),
+        Field("tuning_cents_confidence", FieldType.FLOAT, "agreement of the partials, 0..1", True),
     )
     series = ()
 
@@ -61,10 +62,12 @@ class Tonality:
         found = sound.share(key)
         if found is None:
             return Findings({})
+        picture = sound.share(chroma)
         scalars: dict[str, PayloadValue] = {
             "key_measured": str(found.key),
             "key_confidence": round(found.confidence, 3),
-            "tuning_cents": round(sound.share(chroma).tuning, 1),
+            "tuning_cents": round(picture.tuning, 1),
+            "tuning_cents_confidence": round(picture.tuned, 3),
         }
         return Findings(scalars)
 

@@ -26,24 +26,30 @@ Rows = NDArray[np.float64]
 
 _FEWEST = 4
 """Taps that make a pulse."""
+_WALK = 110.0
+"""Beats per minute."""
+_SAME = 0.04
+"""Part of a tempo within which another is the same."""
 _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pulse:
-    """A tempo, the next likely one, and its taps.
+    """A tempo, half or double of it, and its taps.
 
     Attributes:
         bpm: Beats per minute, 35..260.
-        alternative: Beats per minute, usually half or double; ``bpm`` where there is no other.
+        octave: 2 or 1/2, whichever of both makes the likelier tempo of it.
         confidence: Probability that ``bpm`` is within 4 % of what is notated, 0..1.
+        octave_confidence: The same of the other tempo.
         taps: Seconds, ascending, at least four. They may lie off the beat by half of it:
             ``retrieval.describe.harmony`` tells on which of the two the chords change.
     """
 
     bpm: float
-    alternative: float
+    octave: float
     confidence: float
+    octave_confidence: float
     taps: Rows
 
 
@@ -56,9 +62,17 @@ def pulse(sound: Sound) -> Pulse | None:
     scores = np.array([features for _, features, _ in tried]) @ fitted("levels")
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()
-    order = np.argsort(-chances, kind="stable")
-    bpm, _, taps = tried[order[0]]
-    return Pulse(bpm, tried[order[min(1, len(order) - 1)]][0], float(chances[order[0]]), taps)
+    best = int(chances.argmax())
+    bpm, _, taps = tried[best]
+    tempi = np.array([one[0] for one in tried])
+    octaves = {by: float(chances[_near(tempi, by * bpm)].sum()) for by in (0.5, 2.0)}
+    # Where neither was tried, the one nearer to a walk.
+    octave = max(octaves, key=lambda by: (octaves[by], -abs(np.log2(by * bpm / _WALK))))
+    return Pulse(bpm, octave, float(chances[best]), octaves[octave], taps)
+
+
+def _near(tempi: Rows, bpm: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(tempi / bpm - 1.0) < _SAME)
 
 
 def judged(sound: Sound, bpm: float, chance: float) -> tuple[Rows, Rows]:
@@ -78,7 +92,7 @@ def judged(sound: Sound, bpm: float, chance: float) -> tuple[Rows, Rows]:
     strength = (strength - strength.mean()) / (strength.std() + _TINY)
     unsteady = np.std(np.diff(frames)) / period if len(on) > 1 else 0.0
     taps = frames / FRAME_RATE
-    octaves = np.log2(bpm / 110.0)
+    octaves = np.log2(bpm / _WALK)
     return np.array(
         [
             *(chance, octaves, octaves**2),

@@ -63,12 +63,14 @@ class Notes:
     """Note density and pitch range, and the notes as a series."""
 
     name = "notes"
-    version = 1
+    version = 2
     fields = (
         Field("note_density", FieldType.FLOAT, "pitched notes that begin, per second, 0..50", True),
         Field("note_density_confidence", FieldType.FLOAT, "clearness of the notes, 0..1", True),
         Field("pitch_low", FieldType.INTEGER, "lowest pitch, MIDI number, 21..108", True),
+        Field("pitch_low_confidence", FieldType.FLOAT, "clearness of its notes, 0..1", True),
         Field("pitch_high", FieldType.INTEGER, "highest pitch, MIDI number, 21..108", True),
+        Field("pitch_high_confidence", FieldType.FLOAT, "clearness of its notes, 0..1", True),
     )
     series = (SeriesField("notes", "MIDI number", "pitch of each note, while it sounds"),)
 
@@ -126,6 +128,9 @@ class Notes:
             low, high = _range(pitches, finish - begin)
             confidence = round(float(strengths.mean()), 3)
             scalars |= {"note_density_confidence": confidence, "pitch_low": low, "pitch_high": high}
+            for name, pitch in (("pitch_low", low), ("pitch_high", high)):
+                clear = float(strengths[pitches == pitch].mean())
+                scalars[f"{name}_confidence"] = round(clear, 3)
         notes = Series("notes", pitches.astype(np.uint8), times=begin, ends=finish)
         return Findings(scalars, (notes,))
 

@@ -57,7 +57,7 @@ _DESCRIPTIONS = (
     ),
     DescriptorDescription(
         name="rhythm",
-        summary="tempo, its likeliest alternative, beats and downbeats",
+        summary="tempo, its half or double, beats and downbeats",
         factory="retrieval.describe.rhythm:Rhythm",
     ),
     DescriptorDescription(
@@ -72,7 +72,7 @@ _DESCRIPTIONS = (
     ),
     DescriptorDescription(
         name="sections",
-        summary="borders between passages that differ in sound",
+        summary="passages that differ in sound, and which of them are alike",
         factory="retrieval.describe.sections:Sections",
     ),
     DescriptorDescription(

@@ -30,14 +30,15 @@ class Moments:
 
 
 class Rhythm:
-    """Tempo, its likeliest alternative, beats, and downbeats where they are clear."""
+    """Tempo, its half or double, beats, and downbeats where they are clear."""
 
     name = "rhythm"
-    version = 1
+    version = 2
     fields = (
         Field("bpm_measured", FieldType.FLOAT, "tempo, beats per minute, 30..300", computed=True),
         BPM_ALT,
         BPM_CONFIDENCE,
+        Field("bpm_alt_confidence", FieldType.FLOAT, "chance that bpm_alt is right, 0..1", True),
     )
     series = (
         SeriesField("beats", "s", "place in the bar from 1, or 0 where bars are not clear"),
@@ -49,10 +50,12 @@ class Rhythm:
         found = sound.share(pulse)
         if found is None:
             return Findings({})
+        bpm = steady_bpm(found.taps, found.bpm)
         scalars: dict[str, PayloadValue] = {
-            "bpm_measured": round(steady_bpm(found.taps, found.bpm), 1),
-            "bpm_alt": round(found.alternative, 1),
+            "bpm_measured": round(bpm, 1),
+            "bpm_alt": round(found.octave * bpm, 1),
             "bpm_confidence": round(found.confidence, 3),
+            "bpm_alt_confidence": round(found.octave_confidence, 3),
         }
         moments = beats(sound)
         places = np.zeros(len(moments.beats), dtype=np.uint8)

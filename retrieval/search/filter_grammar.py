@@ -13,7 +13,7 @@ r"""The language of ``--filter``: one line of text into a ``Filter``.
 ``bpm in 118..124``          between the bounds, both included
 ``genre in ("rock", "pop")`` any of these values; ``not in (…)`` none of them, or absent
 ``title ~ "blue moon"``      every one of these words, in any case and order
-``bpm ~ 118..124``           so, or at half or double time, or so by ``bpm_alt`` where unsure
+``bpm ~ 118..124``           so fast, or at half or double time
 ``bpm ~ 120``                the same within 4 %
 ``key = "Bb minor"``         in any spelling (``A#m``, ``3A``); ``"Bb"`` alone in either mode
 ``key mixes with "8A"``      this key, its relative, or a neighbour on the Camelot wheel

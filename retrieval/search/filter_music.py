@@ -8,7 +8,7 @@ from __future__ import annotations
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.filters import All, Any, AnyOf, Equals, Filter, Range
 from retrieval.core.keys import TONICS, Key, parse_key, parse_tonic
-from retrieval.core.payload import BPM_ALT, BPM_CONFIDENCE, Scalar
+from retrieval.core.payload import Scalar
 from retrieval.core.progressions import (
     PROGRESSIONS,
     parse_chord,
@@ -19,8 +19,6 @@ from retrieval.core.progressions import (
 TOLERANCE = 0.04
 """Of a tempo without a range, as in evaluations of tempo (Gouyon et al., "An experimental
 comparison of audio tempo induction algorithms", IEEE TASLP 14(5), 2006)."""
-UNSURE = 0.9
-"""Confidence of a measured tempo below which the second likeliest counts as well."""
 SLOWEST, FASTEST = 1.0, 1_000.0
 """Beats per minute that can be asked for."""
 
@@ -31,8 +29,6 @@ _BY_CHORDS = (PROGRESSIONS, _CHORDS, "progression")
 
 def near(field: str, low: float, high: float | None = None) -> Filter:
     """``bpm ~ 118..124`` and ``bpm ~ 120``: a tempo, its half or its double.
-
-    Where the measured tempo is unsure, the second likeliest may be it as well.
 
     Raises:
         InvalidInputError: INVALID_FILTER for another field than ``bpm``, for bounds in the wrong
@@ -49,9 +45,7 @@ def near(field: str, low: float, high: float | None = None) -> Filter:
         raise _bad(f"the lower tempo stands first: bpm ~ {high:g}..{low:g}")
     if low < SLOWEST or high > FASTEST:
         raise _bad(f"a tempo lies between {SLOWEST:g} and {FASTEST:g} beats per minute")
-    octaves = tuple(Range("bpm", gte=low * by, lte=high * by) for by in (1, 0.5, 2))
-    unsure = Range(BPM_CONFIDENCE.name, lt=UNSURE)
-    return Any((*octaves, All((Range(BPM_ALT.name, gte=low, lte=high), unsure))))
+    return Any(tuple(Range("bpm", gte=low * by, lte=high * by) for by in (1, 0.5, 2)))
 
 
 def spelt(field: str, value: Scalar) -> tuple[str, Scalar]:

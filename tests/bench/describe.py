@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.bench import describe_accuracy, describe_cost, describe_notes
+from tests.bench import describe_accuracy, describe_cost, describe_forms, describe_notes
 from tests.bench.measure import Table
 
 
 def run() -> list[Table]:
     """Costs first."""
-    return [*describe_cost.run(), *describe_notes.run(), *describe_accuracy.run()]
+    right = (describe_notes, describe_accuracy, describe_forms)
+    return [*describe_cost.run(), *(table for part in right for table in part.run())]

@@ -79,6 +79,25 @@ def test_a_progression_is_found_by_its_tokens_in_any_key(up: int) -> None:
     assert wanted in tokens and other not in tokens  # type: ignore[operator]
 
 
+def test_chords_and_what_follows_from_them_know_how_sure_they_are() -> None:
+    plain, walk = of_piece("chords", "C G Am F"), told("chords", noisy(piece("C G Am F")))
+    for found in (plain, walk):
+        facts = found.scalars
+        beside = {name: facts[f"{name}_confidence"] for name in facts if "_conf" not in name}
+        assert all(0.0 <= value <= 1.0 for value in beside.values())  # type: ignore[operator]
+        assert beside["degrees"] <= beside["chords"]  # type: ignore[operator]
+        spans, sure = series(found)["chords"], series(found)["chord_confidence"]
+        assert np.array_equal(spans.starts, sure.starts) and not sure.labels
+        assert np.all((sure.values >= 0.0) & (sure.values <= 1.0))
+    assert plain.scalars["chords_confidence"] > 0.9  # type: ignore[operator]
+    assert walk.scalars["chords_confidence"] < 0.8  # type: ignore[operator]
+
+
+def noisy(samples: Samples) -> Samples:
+    """So that chords are hardly heard."""
+    return np.asarray(0.1 * samples + noise(len(samples) / RATE, RATE), dtype=np.float32)
+
+
 def test_tuning_is_found_and_does_not_move_the_key() -> None:
     samples = piece("C F G C")
     sharp = np.interp(
@@ -86,6 +105,7 @@ def test_tuning_is_found_and_does_not_move_the_key() -> None:
     )
     found = told("key", sharp.astype(np.float32)).scalars
     assert found["tuning_cents"] == pytest.approx(30.0, abs=5.0)
+    assert found["tuning_cents_confidence"] > 0.5  # type: ignore[operator]
     assert found["key_measured"] == "C major"
 
 

@@ -35,6 +35,20 @@ def test_every_fact_has_one_descriptor_and_a_place_in_the_readme() -> None:
     assert all(SERIES_NAME.match(name) for name in series)
 
 
+MEASURED = {"loudness", "dynamics", "silence", "timbre", "mfcc"}
+"""Descriptors of what is counted or computed, by a definition, and not estimated."""
+
+
+def test_beside_every_estimate_stands_its_confidence() -> None:
+    for one in loaded():
+        names = {field.name for field in one.fields}
+        sure = {name for name in names if name.endswith("_confidence")}
+        told = {f"{name.removesuffix('_measured')}_confidence" for name in names - sure}
+        assert sure == (set() if one.name in MEASURED else told), one.name
+        units = {field.name: field.description for field in one.fields if field.name in sure}
+        assert all("0..1" in text for text in units.values()), units
+
+
 def test_descriptors_are_what_their_lines_say_and_travel_to_workers() -> None:
     for one in loaded():
         assert isinstance(one, Descriptor) and one.version >= 1

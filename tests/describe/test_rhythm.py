@@ -39,11 +39,16 @@ def test_a_waltz_has_three_beats() -> None:
     assert np.median(np.diff(bars.starts)) == pytest.approx(1.2, abs=0.05)
 
 
-def test_the_alternative_is_another_tempo() -> None:
-    found = rhythm(clicks(100.0, 20.0, RATE), RATE).scalars
+@pytest.mark.parametrize("tempo", [50.0, 100.0, 200.0])
+def test_the_alternative_is_half_or_double(tempo: float) -> None:
+    found = rhythm(clicks(tempo, 20.0, RATE), RATE).scalars
     both = [found["bpm_measured"], found["bpm_alt"]]
-    assert any(value == pytest.approx(100.0, rel=0.01) for value in both)
-    assert abs(np.log2(both[1] / both[0])) > 0.05  # type: ignore[operator]
+    assert any(value == pytest.approx(tempo, rel=0.01) for value in both)
+    assert both[1] / both[0] == pytest.approx(2.0, rel=0.01) or (  # type: ignore[operator]
+        both[1] / both[0] == pytest.approx(0.5, rel=0.01)  # type: ignore[operator]
+    )
+    sure = found["bpm_confidence"], found["bpm_alt_confidence"]
+    assert 0.0 <= sure[1] <= sure[0] <= 1.0  # type: ignore[operator]
 
 
 def test_tempo_is_free_of_level_and_rate() -> None:

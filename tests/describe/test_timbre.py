@@ -1,4 +1,4 @@
-"""Spectral statistics and MFCC of sounds whose spectrum is known; sections of known borders."""
+"""Spectral statistics and MFCC of sounds whose spectrum is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from retrieval.describe.mfcc import COEFFICIENTS, Mfcc
 from retrieval.describe.pictures import fine_spectrogram, mel_spectrogram
 from retrieval.describe.protocol import RATE, Sound
-from retrieval.describe.sections import Sections
 from retrieval.describe.timbre import Timbre
 from tests.describe.sounds import heard
 from tests.signals import noise, sine
@@ -41,7 +40,7 @@ def test_timbre_is_free_of_level_and_of_silence_around_it() -> None:
 
 def test_silence_has_no_timbre() -> None:
     silence = heard(np.zeros(44_100, dtype=np.float32))
-    for descriptor in (Timbre(), Mfcc(), Sections()):
+    for descriptor in (Timbre(), Mfcc()):
         assert descriptor.describe(silence).scalars == {}
 
 
@@ -79,19 +78,3 @@ def test_spectrograms_are_computed_once_and_frames_are_centred() -> None:
     assert mel.shape == (RATE // 512 + 1, 128) and int(mel.sum(axis=1).argmax()) == 20
     fine = heard(sine(440, 2.0)).share(fine_spectrogram)
     assert fine.mean(axis=0).argmax() * RATE / 8192 == pytest.approx(440, abs=1.5)
-
-
-def test_sections_begin_where_the_sound_changes() -> None:
-    def part(kind: int) -> np.ndarray:
-        chord = sum(sine(f * 2 ** (kind / 12), 20.0, RATE) for f in (220, 277, 330))
-        return chord + noise(20.0, RATE, 0.02, kind, (500, 1000) if kind else (3000, 6000))
-
-    song = np.concatenate([part(0), part(5), part(0)]).astype(np.float32)
-    found = Sections().describe(heard(song, RATE))
-    assert found.scalars["section_count"] == 3
-    (sections,) = found.series
-    assert sections.starts == pytest.approx([0, 20, 40], abs=1.0)
-    assert sections.ends is not None and sections.ends[-1] == pytest.approx(60, abs=0.1)
-    same = Sections().describe(heard(np.concatenate([part(0)] * 2), RATE))
-    assert same.scalars["section_count"] == 1
-    assert Sections().describe(heard(part(0), RATE)).scalars == {}

@@ -272,8 +272,6 @@ def musical(store):
         key = Key(n % 12, n % 24 >= 12)
         payload = {
             "bpm": kept_float(rng.uniform(50, 250)),
-            "bpm_alt": 121.5,
-            "bpm_confidence": float(n % 10) / 10,
             **{"key": key.name, "mode": key.mode, "camelot": key.camelot},
             "progressions": progression_tokens([loops[n % 4]]),
         }
