@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from indexer.training.attributes import decide
-from indexer.training.losses import contrast, judge, matches, understand
+from indexer.training.losses import UNDERSTOOD, meet, understand
 from indexer.training.model import AudioTower, TextTower
-from indexer.training.reading import Texts, fall, read
+from indexer.training.reading import Texts, fall, grow, read
 from indexer.training.shards import read_shard
 from indexer.training.train import Recipe, write
 
@@ -41,6 +41,8 @@ def align(
 ) -> None:
     """Train the text tower and the projection of meaning of a checkpoint, in its place.
 
+    Words that came to the lexicons since it was written are learnt with the others.
+
     Args:
         checkpoint: Of ``train.Trainer.save``.
         folder: Of the shards.
@@ -52,11 +54,11 @@ def align(
     recipe = Recipe(**state["recipe"])
     torch.manual_seed(recipe.seed)
     audio = AudioTower(recipe.widths, recipe.width)
-    text = TextTower(len(state["words"]) + 1)
     audio.load_state_dict(state["audio"])
-    text.load_state_dict(state["text"])
+    weights, words = grow(state["text"], state["words"])
+    text = TextTower(len(words) + 1)
+    text.load_state_dict(weights)
     heard, values = hear(audio, folder, names)
-    words = state["words"]
     part = audio.meaning
     text.denials.zero_()
     _align(part, text, heard, values, words=words, recipe=recipe, minutes=minutes, told=told)
@@ -124,15 +126,10 @@ def _align(
             group["lr"] = recipe.rate * fall(progress, step, 100)
         places = rng.integers(0, len(values), _BATCH)
         captions, found = texts.write(values[places])
-        fits, unknown = matches(captions, values[places])
         queries, claims = read(text, found)
         sounds = functional.normalize(meaning(heard[torch.from_numpy(places)].float()), dim=1)
-        alike = queries @ sounds.T
-        for_texts, for_pairs = (one.exp().clamp(max=60) for one in sharp)
-        scores = alike * for_texts
-        loss = contrast(scores, fits, unknown) + contrast(scores.T, fits.T, unknown.T)
-        loss = loss + 2.0 * judge(alike * for_pairs + offset, fits, unknown)
-        loss = loss + 0.1 * understand(claims, captions)
+        loss = meet((queries, sounds), captions, values[places], (sharp[0], sharp[1]), offset)
+        loss = loss + UNDERSTOOD * understand(claims, captions)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)

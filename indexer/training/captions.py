@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from indexer.training.attributes import NAMES, PLACE
 from indexer.training.lexicon import LANGUAGES, Lexicon, lexicon
 
+Words = Mapping[str, Mapping[str, Sequence[str]]]
+"""By attribute and form, as ``Lexicon.forms``."""
+
 _SHARES = (0.76, *[0.024] * (len(LANGUAGES) - 1))
+_OTHERS = 0.35
+"""How often one of the other words stands for an attribute that has some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class _Draft:
         self.false = [NAMES[i] for i in np.flatnonzero(values == 0.0) if NAMES[i] in words.forms]
         self.claims: list[str] = []
         self.denials: list[str] = []
+        self.used: list[tuple[str, str, str]] = []
 
     def pick(self, form: str, count: int) -> list[str]:
         """Words of one form for true attributes that were not said yet."""
@@ -69,7 +75,7 @@ class _Draft:
         name = pool[int(self.rng.integers(len(pool)))]
         self.denials.append(name)
         form = "noun" if "noun" in self.words.forms[name] else "adj"
-        word = str(self.rng.choice(self.words.forms[name][form]))
+        word = self._word(name, form)
         for article in ("a ", "an ", "the "):
             word = word.removeprefix(article)
         return str(self.rng.choice(self.words.negation[form])).format(word)
@@ -86,14 +92,24 @@ class _Draft:
         left = [name for name in pool if name not in self.claims]
         names = [left[int(place)] for place in self.rng.permutation(len(left))[:count]]
         self.claims.extend(names)
-        return [str(self.rng.choice(self.words.forms[name][form])) for name in names]
+        return [self._word(name, form) for name in names]
+
+    def _word(self, name: str, form: str) -> str:
+        words = self.words.forms[name][form]
+        others = self.words.others.get(name, {}).get(form, ())
+        if others and self.rng.random() < _OTHERS:
+            words = others
+        word = str(self.rng.choice(words))
+        self.used.append((name, form, word))
+        return word
 
 
 class Captioner:
     """Writes captions, most of them in English."""
 
-    def __init__(self) -> None:
-        self._lexicon = lexicon("en")
+    def __init__(self, others: Words | None = None) -> None:
+        """Write with the lexicons, and with other English words (``Lexicon.others``)."""
+        self._lexicon = replace(lexicon("en"), others=others or {})
 
     def write(self, values: NDArray[np.float32], rng: np.random.Generator) -> Caption:
         """One caption that is true of a window with these attributes."""
@@ -112,7 +128,22 @@ class Captioner:
 
     def full(self, values: NDArray[np.float32], rng: np.random.Generator) -> Caption:
         """A caption that says much of what is true of a window, and nothing that is not so."""
+        return self._much(_Draft(self._lexicon, values, rng))
+
+    def reworded(
+        self, values: NDArray[np.float32], rng: np.random.Generator, others: Words
+    ) -> tuple[str, str]:
+        """A full caption, and the same in other words wherever there are some."""
         draft = _Draft(self._lexicon, values, rng)
+        text = again = self._much(draft).text
+        for name, form, word in draft.used:
+            if found := others.get(name, {}).get(form):
+                again = again.replace(word, str(rng.choice(found)), 1)
+        return text, again
+
+    @staticmethod
+    def _much(draft: _Draft) -> Caption:
+        rng = draft.rng
         adjectives = draft.pick("adj", 3)
         pieces = draft.pick("piece", 1) or ["music"]
         nouns = draft.nouns(6, wide=0.0)

@@ -12,7 +12,7 @@ import soxr
 from numpy.typing import NDArray
 
 from indexer.training.augment import augment
-from indexer.training.compose import compose
+from indexer.training.compose import Song, compose
 from indexer.training.nonmusic import SOUNDS
 from indexer.training.render import HELD_OUT, RATE, SHARES, TRAINING, Band
 from indexer.training.truth import Truth, centroid, truth_of
@@ -39,6 +39,8 @@ class Split:
         shares: How often each does.
         strength: Of the augmentation; 0 for clean renderings.
         stray: Whether windows without music are among them.
+        scores: Which pieces of music21's corpus are played (``scores.Piece.split``); empty where
+            songs are composed.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Split:
     shares: tuple[float, ...]
     strength: float
     stray: bool = True
+    scores: str = ""
 
 
 SPLITS = {
@@ -56,9 +59,13 @@ SPLITS = {
         Split("valid", 10_000_000, TRAINING, SHARES, 0.5),
         Split("test", 20_000_000, TRAINING, SHARES, 0.0, stray=False),
         Split("foreign", 30_000_000, HELD_OUT, (1.0,), 0.0, stray=False),
+        Split("train-scores", 40_000_000, TRAINING, SHARES, 1.0, stray=False, scores="train"),
+        Split("scores-valid", 70_000_000, TRAINING, SHARES, 0.5, stray=False, scores="valid"),
+        Split("scores-test", 50_000_000, TRAINING, SHARES, 0.0, stray=False, scores="test"),
+        Split("scores-foreign", 60_000_000, HELD_OUT, (1.0,), 0.0, stray=False, scores="test"),
     )
 }
-"""``foreign`` is played on the soundfont that no other split has."""
+"""``foreign`` and ``scores-foreign`` are played on the soundfont that no other split has."""
 
 
 def write_shard(folder: Path, split: Split, number: int) -> str:
@@ -84,9 +91,8 @@ def windows(split: Split, number: int) -> Iterator[tuple[Heard, Truth]]:
     band = Band(split.fonts, split.shares)
     rng = np.random.default_rng([split.seed, number])
     try:
-        for place in range(SONGS):
-            seed = split.seed + number * SONGS + place
-            yield from _song(split, seed, band, rng)
+        for song in _songs(split, split.seed + number * SONGS, number):
+            yield from _windows_of(song, split, band, rng)
     finally:
         band.close()
     if split.stray:
@@ -94,10 +100,18 @@ def windows(split: Split, number: int) -> Iterator[tuple[Heard, Truth]]:
             yield _stray(f"{split.name}-{number}-{place}", split, rng)
 
 
-def _song(
-    split: Split, seed: int, band: Band, rng: np.random.Generator
+def _songs(split: Split, seed: int, number: int) -> Iterator[Song]:
+    if split.scores:
+        from indexer.training.arrange import songs
+
+        yield from songs(split.scores, number, seed)
+    else:
+        yield from (compose(seed + place) for place in range(SONGS))
+
+
+def _windows_of(
+    song: Song, split: Split, band: Band, rng: np.random.Generator
 ) -> Iterator[tuple[Heard, Truth]]:
-    song = compose(seed)
     sound = soxr.resample(band.play(song), RATE, SAMPLE_RATE).astype(np.float32)
     longest = len(sound) / SAMPLE_RATE - SECONDS
     first = float(rng.uniform(0, longest / 3))
@@ -109,7 +123,7 @@ def _song(
         if float(np.abs(window).max(initial=0.0)) < 1e-4:
             continue
         bright = centroid(window, SAMPLE_RATE)
-        truth = truth_of(song, f"{split.name}-{seed}", start, start + SECONDS, bright)
+        truth = truth_of(song, f"{split.name}-{song.seed}", start, start + SECONDS, bright)
         if place == WINDOWS - 1 and split.strength > 0:
             # A hundredth faster or slower, pitch and all, leaves it the same recording.
             window = _speed(window, float(rng.uniform(0.985, 1.015)))

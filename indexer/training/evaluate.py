@@ -128,7 +128,10 @@ def captions_to_sound(heard: Heardset, read: Read, seed: int = 7) -> dict[str, f
 
 
 def zero_shot(heard: Heardset, read: Read) -> dict[str, float]:
-    """Family of solos out of twelve, and pairs of opposites; mean of both sides of each pair."""
+    """Family of solos out of twelve, and pairs of opposites; mean of both sides of each pair.
+
+    A pair of which no window is on one side is left out.
+    """
     texts = np.stack(
         [_mean([read(text) for text in _FAMILY_QUERIES[family]]) for family in FAMILIES]
     )
@@ -141,6 +144,8 @@ def zero_shot(heard: Heardset, read: Read) -> dict[str, float]:
         other = _OPPOSITES.get(attribute)
         true = truth == 1.0
         false = heard.values[:, PLACE[other]] == 1.0 if other else truth == 0.0
+        if not (true.any() and false.any()):
+            continue
         difference = _mean([read(t) for t in for_]) - _mean([read(t) for t in against])
         scores = heard.meaning @ difference
         found[name] = float(((scores[true] > 0).mean() + (scores[false] < 0).mean()) / 2)

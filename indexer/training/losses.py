@@ -13,6 +13,9 @@ from torch.nn import functional
 from indexer.training.attributes import NAMES, UNDECIDED
 from indexer.training.captions import Caption
 
+UNDERSTOOD = 0.1
+"""Weight of ``understand`` beside ``meet``."""
+
 
 def said(captions: Sequence[Caption]) -> NDArray[np.float32]:
     """What captions claim, and then what they deny: (captions, 2 * attributes), 0 or 1."""
@@ -53,6 +56,30 @@ def judge(scores: Tensor, fits: Tensor, unknown: Tensor) -> Tensor:
     lost = functional.binary_cross_entropy_with_logits(scores, fits.float(), reduction="none")
     loss: Tensor = lost[fits].mean() + lost[~fits & ~unknown].mean()
     return loss
+
+
+def meet(
+    meanings: tuple[Tensor, Tensor],
+    captions: Sequence[Caption],
+    values: NDArray[np.float32],
+    sharp: tuple[Tensor, Tensor],
+    offset: Tensor,
+) -> Tensor:
+    """What brings texts and sounds together, both ways round, and on one level for all texts.
+
+    Args:
+        meanings: Of texts and of sounds, (captions, n) and (windows, n), of length 1.
+        captions: The texts.
+        values: Attributes of the sounds.
+        sharp: Logarithms of what likeness is multiplied by, to be told apart and to be judged.
+        offset: Added where it is judged.
+    """
+    fits, unknown = matches(captions, values)
+    alike = meanings[0] @ meanings[1].T
+    apart, level = (one.exp().clamp(max=60) for one in sharp)
+    scores = alike * apart
+    both = contrast(scores, fits, unknown) + contrast(scores.T, fits.T, unknown.T)
+    return both + 2.0 * judge(alike * level + offset, fits, unknown)
 
 
 def tell(logits: Tensor, target: Tensor) -> Tensor:

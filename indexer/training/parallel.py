@@ -27,6 +27,7 @@ class Run:
         minutes: Of wall-clock time, loading not counted.
         processes: One thread each.
         recipe: Batches are those of one process.
+        start: Checkpoint to begin with; random weights if None.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Run:
     minutes: float
     processes: int
     recipe: Recipe
+    start: Path | None = None
 
 
 def train(run: Run) -> None:
@@ -57,7 +59,8 @@ def _train(rank: int, run: Run, names: list[str], point: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=point, rank=rank, world_size=run.processes, timeout=patience
     )
-    trainer = Trainer(load(run.folder, names[rank :: run.processes]), run.recipe)
+    start = torch.load(run.start, weights_only=True) if run.start is not None else None
+    trainer = Trainer(load(run.folder, names[rank :: run.processes]), run.recipe, start)
     if rank == 0:
         trainer.learn_to_read(lambda step, loss: _tell(rank, f"reading {step}", loss, step))
     for weights in trainer.text.state_dict().values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from indexer.training.captions import Caption, Captioner
 from indexer.training.lexicon import LANGUAGES, lexicon
 from indexer.training.losses import understand
 from indexer.training.model import TextTower
+from indexer.training.wordnet import synonyms
 from retrieval.encoders.ear_tokens import Token, split, tokens
 
 _TOGETHER = 64
@@ -20,12 +22,47 @@ _TOGETHER = 64
 
 
 def vocabulary() -> dict[str, int]:
-    """Every word of the lexicons, from 1 on; 0 is for words that are in none."""
+    """Every word of the lexicons, then those of WordNet where it is installed, from 1 on.
+
+    0 is for words that are in none.
+    """
     words: dict[str, None] = {}
     for language in LANGUAGES:
         for phrase in lexicon(language).phrases():
             words.update(dict.fromkeys(split(phrase)))
+    for forms in synonyms().values():
+        for phrase in chain.from_iterable(forms.values()):
+            words.update(dict.fromkeys(split(phrase)))
     return {word: place for place, word in enumerate(words, start=1)}
+
+
+def grow(
+    state: Mapping[str, Tensor], old: dict[str, int]
+) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """A text tower's weights with the words of ``vocabulary`` that it does not have yet.
+
+    A new word begins between the old words for what it means, so that little is left to learn.
+
+    Args:
+        state: Of a ``TextTower``.
+        old: Its words.
+
+    Returns:
+        The weights, and all words: old ones keep their places.
+    """
+    words = dict(old)
+    for word in vocabulary():
+        words.setdefault(word, len(words) + 1)
+    table = state["words.weight"]
+    rows = torch.cat([table, 0.05 * torch.randn(len(words) + 1 - len(table), table.shape[1])])
+    plain = lexicon("en").forms
+    for name, forms in synonyms().items():
+        for form, phrases in forms.items():
+            known = {word for phrase in plain[name][form] for word in split(phrase)} & old.keys()
+            middle = table[[old[word] for word in sorted(known)]].mean(dim=0)
+            for word in {word for phrase in phrases for word in split(phrase)} - old.keys():
+                rows[words[word]] = middle
+    return {**state, "words.weight": rows}, words
 
 
 class Texts:
@@ -34,7 +71,7 @@ class Texts:
     def __init__(self, words: dict[str, int], rng: np.random.Generator) -> None:
         """Write with this vocabulary and these choices."""
         self._words, self._rng = words, rng
-        self._captioner = Captioner()
+        self._captioner = Captioner(synonyms())
 
     def write(
         self, values: NDArray[np.float32], each: int = 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 from indexer.training.attributes import decide
-from indexer.training.losses import contrast, judge, matches, tell, understand
+from indexer.training.losses import UNDERSTOOD, contrast, meet, tell, understand
 from indexer.training.model import AudioTower, TextTower
-from indexer.training.reading import Texts, fall, learn_to_read, read, vocabulary
+from indexer.training.reading import Texts, fall, grow, learn_to_read, read, vocabulary
 from indexer.training.shards import read_shard
 
 
@@ -45,6 +46,10 @@ class Recipe:
     haste: float = 0.5
     widths: tuple[int, ...] = field(default=(24, 48, 96, 192))
     width: int = 256
+
+
+FURTHER = Recipe(reading=0, rate=6e-4, haste=0.3)
+"""To go on from a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +176,28 @@ def write(
 class Trainer:
     """Both towers on their way. The same recipe on the same machine gives the same weights."""
 
-    def __init__(self, data: Data, recipe: Recipe) -> None:
-        """Begin with random weights."""
+    def __init__(self, data: Data, recipe: Recipe, start: Mapping[str, Any] | None = None) -> None:
+        """Begin with random weights, or with those of a checkpoint, whose widths the recipe has."""
         torch.manual_seed(recipe.seed)
         self._rng = np.random.default_rng([recipe.seed, _rank()])
         self._data, self._recipe = data, recipe
         self._hasty = False
+        weights: Mapping[str, Tensor] = {}
         self.words = vocabulary()
+        if start is not None:
+            weights, self.words = grow(start["text"], start["words"])
         self._texts = Texts(self.words, self._rng)
         self.audio = AudioTower(recipe.widths, recipe.width).to(memory_format=torch.channels_last)
         self.text = TextTower(len(self.words) + 1)
-        self._sharp = torch.nn.ParameterList(torch.tensor(2.7) for _ in range(3))
-        self._offset = torch.nn.Parameter(torch.tensor(-5.0))
+        if start is not None:
+            self.audio.load_state_dict(start["audio"])
+            self.text.load_state_dict(weights)
+            # Found again at the end, by ``align``.
+            self.text.denials.zero_()
+        # Where they are after some training, and where they begin in ``align``, if there was one.
+        sharp, offset = (2.7, -5.0) if start is None else (3.0, -6.0)
+        self._sharp = torch.nn.ParameterList(torch.tensor(sharp) for _ in range(3))
+        self._offset = torch.nn.Parameter(torch.tensor(offset))
         self._parameters = [
             parameter
             for part in (self.audio, self.text, self._sharp)
@@ -238,21 +253,19 @@ class Trainer:
     def _loss(self, places: NDArray[np.int64], songs: NDArray[np.int64]) -> tuple[Tensor, Losses]:
         values = self._data.values[places]
         captions, found = self._texts.write(values, self._recipe.texts)
-        fits, unknown = matches(captions, values)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             meaning, identity, logits = (one.float() for one in self.audio(*self._heard(places)))
             queries, claims = (one.float() for one in read(self.text, found))
-        for_texts, for_songs, for_pairs = (one.exp().clamp(max=60) for one in self._sharp)
-        alike = queries @ meaning.T
-        scores = alike * for_texts
-        towards = contrast(scores, fits, unknown) + contrast(scores.T, fits.T, unknown.T)
-        towards = towards + 2.0 * judge(alike * for_pairs + self._offset, fits, unknown)
+        for_texts, for_songs, for_pairs = self._sharp
+        both = (queries, meaning)
+        towards = meet(both, captions, values, (for_texts, for_pairs), self._offset)
         whole = torch.cat([meaning, identity], dim=1)
         same = torch.from_numpy(songs[:, None] == songs[None, :])
         itself = torch.eye(len(songs), dtype=torch.bool)
-        again = contrast((whole @ whole.T) / 2 * for_songs, same & ~itself, itself)
+        alike = (whole @ whole.T) / 2 * for_songs.exp().clamp(max=60)
+        again = contrast(alike, same & ~itself, itself)
         told = tell(logits, torch.from_numpy(values))
-        understood = 0.1 * understand(claims, captions)
+        understood = UNDERSTOOD * understand(claims, captions)
         loss = towards + told + understood + 0.5 * again
         return loss, Losses(towards.item(), told.item(), understood.item(), again.item())
 

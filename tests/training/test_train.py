@@ -10,17 +10,24 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from indexer.training import parallel  # noqa: E402
+from indexer.training import parallel, reading  # noqa: E402
 from indexer.training.align import DENIAL, align, denials  # noqa: E402
 from indexer.training.attributes import NAMES, PLACE, UNDECIDED, decide  # noqa: E402
 from indexer.training.captions import Caption  # noqa: E402
 from indexer.training.compose import compose  # noqa: E402
+from indexer.training.lexicon import lexicon  # noqa: E402
 from indexer.training.losses import contrast, judge, matches, understand  # noqa: E402
 from indexer.training.model import TextTower  # noqa: E402
 from indexer.training.reading import Texts, learn_to_read, read, vocabulary  # noqa: E402
 from indexer.training.train import Data, Losses, Recipe, Trainer  # noqa: E402
 from indexer.training.truth import truth_of  # noqa: E402
-from retrieval.encoders.ear_tokens import tokens  # noqa: E402
+from retrieval.encoders.ear_tokens import split, tokens  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with WordNet and without it."""
+    monkeypatch.setattr(reading, "synonyms", dict)
 
 
 def test_a_caption_fits_where_nothing_it_says_is_broken() -> None:
@@ -72,6 +79,25 @@ def test_some_steps_and_a_checkpoint(tmp_path: Path) -> None:
     assert state["recipe"]["songs"] == 4
     assert any(not torch.equal(state["text"][name], value) for name, value in before.items())
     assert [path.name for path in tmp_path.iterdir()] == ["ear.pt"]
+
+
+def test_training_goes_on_from_a_checkpoint_with_words_that_came_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(songs=3, steps=1, widths=(4, 8, 8, 16), width=16)
+    Trainer(data(), recipe).save(tmp_path / "ear.pt")
+    state = torch.load(tmp_path / "ear.pt", weights_only=True)
+    monkeypatch.setattr(reading, "synonyms", lambda: {"sad": {"adj": ["zorrowful", "blue"]}})
+    trainer = Trainer(data(), recipe, state)
+    assert list(trainer.words) == [*state["words"], "zorrowful"]
+    old, new = state["text"]["words.weight"], trainer.text.words.weight.detach()
+    assert torch.equal(new[:-1], old)
+    sad = {word for phrase in lexicon("en").forms["sad"]["adj"] for word in split(phrase)}
+    middle = old[[state["words"][word] for word in sorted(sad)]].mean(dim=0)
+    assert torch.allclose(new[-1], middle, atol=1e-6)
+    assert torch.equal(trainer.audio.hidden.weight, state["audio"]["hidden.weight"])
+    trainer.save(tmp_path / "more.pt")
+    assert torch.load(tmp_path / "more.pt", weights_only=True)["words"] == trainer.words
 
 
 def test_the_same_recipe_gives_the_same_weights() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
@@ -28,6 +28,7 @@ class Lexicon:
             without spaces, where they stand before it.
         link: Words between the music and what plays it.
         both: Word between two nouns.
+        others: As ``forms``: words that captions use beside those, less often.
     """
 
     forms: Mapping[str, Mapping[str, Sequence[str]]]
@@ -37,6 +38,7 @@ class Lexicon:
     order: str = "before"
     link: Sequence[str] = ()
     both: str = " and "
+    others: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def phrases(self) -> list[str]:
         """Everything that can be said, for a vocabulary."""
