@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUFF := $(BIN)/ruff
 LAION := .venv-laion
+ORIGINALS := .venv-extractors
 
 # The first Python >= 3.11 there is, or the one in PYTHON=…; asked only when a recipe needs it.
 FIND_PYTHON = for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -14,7 +15,7 @@ FIND_PYTHON = for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$(( n < 8 ? n : 8 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-laion bench train-ear lint format proto constraints clean
+.PHONY: help demo test test-slow test-laion test-extractors bench train-ear lint format proto constraints clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 14
@@ -37,17 +38,20 @@ test: $(VENV)/.installed-dev,models lint ## lint, check types and layers, and ru
 test-slow: $(VENV)/.installed-dev,models ## run the tests that take minutes
 	$(BIN)/pytest -n $(JOBS) -m slow
 
-# laion-clap demands other versions than the rest, and Python 3.11.
-$(LAION)/.installed: .ci/laion.py pyproject.toml constraints.txt
+# Packages that demand other versions than the rest, and Python 3.11.
+.venv-%/.installed: .ci/%.py .ci/apart.py pyproject.toml constraints.txt
 	@for p in $(PYTHON) python3.11 python3; do \
 		"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' \
-			2>/dev/null && { "$$p" .ci/laion.py $(LAION) && touch $@; exit; }; \
+			2>/dev/null && { "$$p" .ci/$*.py .venv-$* && touch $@; exit; }; \
 	done; \
-	echo "laion-clap needs Python 3.11 with venv: make test-laion PYTHON=/path/to/python3.11" >&2; \
+	echo "test-$* needs Python 3.11 with venv: make test-$* PYTHON=/path/to/python3.11" >&2; \
 	exit 1
 
 test-laion: $(LAION)/.installed ## compare CLAP with LAION's own package, in another environment
 	$(LAION)/bin/pytest tests/laion
+
+test-extractors: $(ORIGINALS)/.installed ## compare extractors with their originals, in another environment
+	$(ORIGINALS)/bin/pytest -rs tests/extractors
 
 bench: $(VENV)/.installed-bench,models,onnx ## print the benchmarks; SECTION=wire|indexing|engines|updates|describe|video|recommender|ear|models for some
 	@$(BIN)/python -m tests.bench $(SECTION)
@@ -76,4 +80,4 @@ constraints: $(VENV)/.installed-dev ## pin the newest versions that fit pyprojec
 	$(BIN)/python .ci/constraints.py
 
 clean: ## remove what make created
-	rm -rf $(VENV) $(LAION) $(VENV)*.lock .demo .ear build dist *.egg-info .*_cache .hypothesis
+	rm -rf $(VENV) $(LAION) $(ORIGINALS) $(VENV)*.lock .demo .ear build dist *.egg-info .*_cache .hypothesis

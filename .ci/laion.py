@@ -7,13 +7,10 @@ Only what the tests import is installed: laion-clap asks for much more, such as 
 
 from __future__ import annotations
 
-import fcntl
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from install import works
+from apart import environment, install, without_libraries
 
 # NumPy as laion-clap demands it; everything else as Segue has it.
 PINS = ["numpy==1.26.4"]
@@ -28,32 +25,12 @@ ALONE = ["laion-clap==1.1.7", "torchvision==0.16.2", "torchaudio==2.11.0"]
 
 
 def main(venv: Path) -> int:
-    with Path(f"{venv}.lock").open("w") as lock:
-        # Held until this process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        python = venv / "bin" / "python"
-        if not works(python):
-            print(f"Making {venv} with Python {sys.version.split()[0]}", flush=True)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+    with environment(venv) as pip:
         print(f"Installing laion-clap into {venv} (once; needs a package index)", flush=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
-            pins.write("\n".join([*_shared(), *PINS]))
-            pins.flush()
-            done = subprocess.run([*pip, "-c", pins.name, "-e", ".[models]", *NEEDED], check=False)
-        if done.returncode or subprocess.run([*pip, "--no-deps", *ALONE], check=False).returncode:
-            print("Could not install: the lines above say why.", file=sys.stderr)
+        if not install(pip, NEEDED, ALONE, pins=PINS):
             return 1
-        # Built for CUDA, they stop the import beside a PyTorch for the CPU; spectrograms, all that
-        # is used here, are plain PyTorch.
-        for library in venv.glob("lib/python*/site-packages/torchaudio/lib/*.so"):
-            library.unlink()
+        without_libraries(venv)
     return 0
-
-
-def _shared() -> list[str]:
-    lines = Path("constraints.txt").read_text().splitlines()
-    return [line for line in lines if not line.startswith(("#", "numpy=="))]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ PIECE = 2_250
 """Frames that attend to each other: 30 s."""
 SHORTEST = 75
 """A shorter rest joins the piece before: the first layer normalises over all of a piece."""
-_METHOD = ("mert", 1, RATE, PIECE, SHORTEST, EPSILON, "last")
+_METHOD = ("mert", 2, RATE, PIECE, SHORTEST, EPSILON, "last")
 
 
 class MertFrames:
@@ -69,8 +69,9 @@ class MertFrames:
         found = []
         with torch.inference_mode():
             for first, last in pieces(count):
-                samples = normal[first * HOP : (last - 1) * HOP + FIELD]
-                batch = torch.from_numpy(samples)[None].to(self._device)
+                # To the last sample, which no frame sees: the first layer normalises over it too.
+                end = len(normal) if last == count else (last - 1) * HOP + FIELD
+                batch = torch.from_numpy(normal[first * HOP : end])[None].to(self._device)
                 found.append(self._model(batch).last_hidden_state[0].float().cpu().numpy())
         return (np.concatenate(found),)
 

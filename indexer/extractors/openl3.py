@@ -30,7 +30,7 @@ _POOL = {128: (16, 24), 256: (32, 24)}
 """By number of mel bands: what the last layer is pooled over, so that 512 values are left."""
 _CHANNELS = (64, 64, 128, 128, 256, 256, 512, 512)
 _BATCH = 16
-_METHOD = ("openl3", 1, RATE, HOP, FFT, FFT_HOP, _RANGE)
+_METHOD = ("openl3", 2, RATE, HOP, FFT, FFT_HOP, _RANGE)
 _FIX = "give torchopenl3_mel256_music_512.pth.tar (or mel128) of torchopenl3-models"
 
 
@@ -66,15 +66,18 @@ class OpenL3Network(torch.nn.Module):  # type: ignore[misc] # PyTorch is not fol
         return x.permute(0, 2, 3, 1).flatten(1)
 
     def _spectrogram(self, windows: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(windows, (_PAD // 2, _PAD - _PAD // 2))
-        window = torch.hann_window(FFT, device=windows.device)
+        # In double precision, which Apple's GPUs have not: what counts reaches down to 1e-8 of the
+        # loudest amplitude, where single precision has nothing but rounding.
+        where = "cpu" if windows.device.type == "mps" else windows.device
+        padded = functional.pad(windows.to(where).double(), (_PAD // 2, _PAD - _PAD // 2))
+        window = torch.hann_window(FFT, dtype=torch.float64, device=where)
         spectrum = torch.stft(
             padded, FFT, FFT_HOP, window=window, center=False, return_complex=True
         )
-        amplitude = (self.mel_basis @ spectrum.abs().square()).sqrt()
+        amplitude = (self.mel_basis.to(where).double() @ spectrum.abs().square()).sqrt()
         decibels = 10.0 * amplitude.clamp(min=1e-10).log10()
         top = decibels.amax(dim=(1, 2), keepdim=True)
-        return (decibels - top).clamp(min=-_RANGE)
+        return (decibels - top).clamp(min=-_RANGE).float().to(windows.device)
 
 
 class OpenL3:

@@ -83,7 +83,7 @@ _DESCRIPTIONS = (
     ExtractorDescription(
         name="mert",
         summary="frames of MERT-v1-95M, its last hidden state",
-        version=1,
+        version=2,
         sample_rate=24_000,
         outputs=(_frames("mert"),),
         licence="CC-BY-NC-4.0",
@@ -96,7 +96,7 @@ _DESCRIPTIONS = (
     ExtractorDescription(
         name="openl3",
         summary="512 values every 0.1 s (OpenL3, music, mel spectrogram)",
-        version=1,
+        version=2,
         sample_rate=48_000,
         outputs=(_frames("openl3"),),
         licence="MIT, weights CC-BY-4.0",

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from retrieval.encoders.clap import ClapEncoder
@@ -59,10 +58,3 @@ def pair(
         ours = ClapEncoder(checkpoint, device="cpu")
     yield Pair(module, ours, checkpoint, fused)
     checkpoint.unlink()  # Hundreds of megabytes.
-
-
-def farthest(one: Any, other: Any) -> float:
-    """The largest difference of two arrays of one shape."""
-    first, second = np.asarray(one), np.asarray(other)
-    assert first.shape == second.shape
-    return float(np.abs(first.astype(np.float64) - second).max())

@@ -21,8 +21,9 @@ from retrieval.encoders.clap import ClapEncoder  # noqa: E402
 from retrieval.encoders.laion import LaionClapEncoder  # noqa: E402
 from retrieval.encoders.protocol import AudioEncoder, TextEncoder  # noqa: E402
 from tests import signals  # noqa: E402
+from tests.comparing import farthest  # noqa: E402
 from tests.laion import sounds  # noqa: E402
-from tests.laion.conftest import VARIANTS, Pair, farthest  # noqa: E402
+from tests.laion.conftest import VARIANTS, Pair  # noqa: E402
 from tests.models.tiny import write_tokenizer  # noqa: E402
 
 # The encoder is the same code for each of them, and comparing it takes the small ones.

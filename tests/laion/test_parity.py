@@ -15,8 +15,9 @@ pytest.importorskip("transformers")
 from retrieval.encoders.clap import ClapEncoder  # noqa: E402
 from retrieval.encoders.clap_mel import MelFrontEnd  # noqa: E402
 from retrieval.encoders.clap_windows import fill, to_int16  # noqa: E402
+from tests.comparing import farthest, report  # noqa: E402
 from tests.laion import sounds  # noqa: E402
-from tests.laion.conftest import Pair, farthest  # noqa: E402
+from tests.laion.conftest import Pair  # noqa: E402
 from tests.signals import Samples  # noqa: E402
 
 SAME = 1e-6
@@ -38,10 +39,6 @@ def theirs_of(module: Any, windows: list[Samples], *, batch: int = 1) -> np.ndar
     parts = [windows[at : at + batch] for at in range(0, len(windows), batch)]
     with torch.no_grad():
         return np.concatenate([module.get_audio_embedding_from_data(part) for part in parts])
-
-
-def report(kind: str, **found: float) -> None:
-    print(kind, *(f"{name} {value:.1e}" for name, value in found.items()), sep=", ")
 
 
 def test_texts(pair: Pair) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,14 +9,8 @@ import numpy as np
 import pytest
 
 from indexer.extractors import madmom
-from indexer.formats.chord_names import chord_names
 from retrieval.core.errors import InternalError, InvalidInputError, PreconditionError
-from tests.signals import chords, clicks, noise
-
-PYTHON = Path(os.environ.get("MADMOM_PYTHON", "/nowhere"))
-needs_madmom = pytest.mark.skipif(
-    not PYTHON.is_file(), reason="MADMOM_PYTHON names no Python that has madmom"
-)
+from tests.signals import noise
 
 ANSWERS = {
     "beats": 'body = io.BytesIO(); np.save(body, np.linspace(0, 1, n // 441, dtype="<f4"))\n'
@@ -109,21 +102,3 @@ def test_no_python_and_no_madmom(tmp_path, python) -> None:
     # Our own Python has none.
     with pytest.raises(PreconditionError, match="madmom is not in it"):
         madmom.MadmomBeats(Path(sys.executable), device="cpu")
-
-
-@needs_madmom
-def test_madmom_hears_beats_and_chords() -> None:
-    beats = madmom.MadmomBeats(PYTHON, device="cpu")
-    (frames,) = beats.extract(clicks(120, 8.0))
-    beats.close()
-    assert frames.shape == (800,) and frames.min() >= 0 and frames.max() <= 1
-    # Twice a second, as the clicks come.
-    inner = frames[100:700] - frames[100:700].mean()
-    lags = np.correlate(inner, inner, "full")[len(inner) :]
-    assert abs(int(lags[30:70].argmax()) + 31 - 50) <= 1
-    found = madmom.MadmomChords(PYTHON, device="cpu")
-    (track,) = found.extract(chords((60, 65, 67), each=2.0))
-    found.close()
-    names = [span.name for span in track.spans if span.name != "N"]
-    assert names == ["C", "F", "G"]
-    assert set(names) <= set(chord_names())

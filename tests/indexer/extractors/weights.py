@@ -83,13 +83,13 @@ def write_mert(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_published_mert(folder: Path) -> Path:
+def write_published_mert(folder: Path, seed: int = 0) -> Path:
     """MERT alone, of the published size."""
     from transformers import HubertConfig, HubertModel
 
     folder.mkdir()
     names = {k: v for k, v in MERT.items() if k not in ("model_type", "sample_rate")}
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     torch.save(HubertModel(HubertConfig(**names)).state_dict(), folder / "pytorch_model.bin")
     (folder / "config.json").write_text(json.dumps(MERT))
     return folder
