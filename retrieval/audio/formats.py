@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO
 
+from retrieval.audio.mp4 import is_mp4
+
 FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "webm")
 """The allow-list: whatever is none of these is never shown to a decoder."""
 
@@ -27,6 +29,8 @@ _MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12
 def sniff(stream: BinaryIO) -> str | None:
     """The format of a seekable stream, one of ``FORMATS``, or None; rewinds the stream."""
     try:
+        if is_mp4(stream):
+            return "m4a"
         position = _skip_tags(stream)
         return sniff_bytes(stream.read(_HEAD), tagged=position > 0)
     finally:
@@ -45,8 +49,6 @@ def sniff_bytes(head: bytes, *, tagged: bool = False) -> str | None:
             return "aiff"
         if head[:4] == b"OggS":
             return _ogg(head)
-        if head[4:8] == b"ftyp":
-            return "m4a"
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return "webm"
     return _mpeg(head, tagged=tagged)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
+from retrieval.audio.mp4 import is_mp4
+
 FORMATS = ("MP4", "MOV", "WebM")
-HEAD = 64
-
-_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 
-def demuxer_of(head: bytes) -> str | None:
-    """FFmpeg's name of the demuxer for a file that starts with ``head``; None for all others."""
-    if head[4:8] in _BOXES:
+def demuxer_of(stream: BinaryIO) -> str | None:
+    """FFmpeg's name of the demuxer for a file; None for all others. Rewinds the stream."""
+    if is_mp4(stream):
         return "mov"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "matroska"
-    return None
+    head = stream.read(4)
+    stream.seek(0)
+    return "matroska" if head == b"\x1a\x45\xdf\xa3" else None

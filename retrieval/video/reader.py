@@ -21,7 +21,7 @@ from retrieval.audio.ffmpeg import (
     promised_seconds,
 )
 from retrieval.core.errors import VideoError
-from retrieval.video.formats import FORMATS, HEAD, demuxer_of
+from retrieval.video.formats import FORMATS, demuxer_of
 from retrieval.video.frames import Frame
 from retrieval.video.limits import MAX_GAP, Sampling, VideoLimits
 from retrieval.video.scaling import Scaler
@@ -178,8 +178,7 @@ class BoundedClip:
                 reason="VIDEO_TOO_LARGE",
                 metadata={"limit": "max_bytes"},
             )
-        demuxer = demuxer_of(stream.read(HEAD))
-        stream.seek(0)
+        demuxer = demuxer_of(stream)
         if demuxer is None:
             raise VideoError(
                 f"{self._name}: not a video of a supported format ({', '.join(FORMATS)})",

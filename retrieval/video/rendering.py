@@ -19,7 +19,7 @@ from retrieval.audio.ffmpeg import ERRORS, open_demuxer, packets
 from retrieval.core.errors import InvalidInputError, VideoError
 from retrieval.core.tracks import Span
 from retrieval.video.bed import RATE, lay
-from retrieval.video.formats import HEAD, demuxer_of
+from retrieval.video.formats import demuxer_of
 from retrieval.video.reader import picture_of
 
 _SOUNDS = {".mp4": "aac", ".mov": "aac", ".webm": "libopus"}
@@ -93,8 +93,7 @@ def _keep(target: Path, source: Path) -> None:
 def _write(clip: Path, sound: Block, part: Path, suffix: str) -> None:
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(clip.open("rb"))
-        demuxer = demuxer_of(stream.read(HEAD))
-        stream.seek(0)
+        demuxer = demuxer_of(stream)
         if demuxer is None:
             raise VideoError(f"{clip}: not a video of a supported format")
         try:

@@ -65,6 +65,15 @@ def test_extension_in_any_case(tmp_path: Path, name: str) -> None:
     assert len(samples) > 10_000
 
 
+@pytest.mark.parametrize(
+    "start", [b"once wide open", b"\0\0\0\x08wide" * 20, b"\0\0\xff\xfffree", b"\0\0\0\x03moov"]
+)
+def test_words_that_boxes_are_called_by_make_no_quicktime(start: bytes) -> None:
+    with pytest.raises(AudioError) as caught:
+        decode(start + b" and more words" * 100)
+    assert caught.value.reason == "AUDIO_UNSUPPORTED"
+
+
 @pytest.mark.parametrize("format", signals.FORMATS)
 def test_wrong_extension_decodes_by_content(tmp_path: Path, format: str) -> None:
     path = tmp_path / "liar.mp3"

@@ -145,6 +145,21 @@ def one_frame(width: int, height: int) -> bytes:
     return target.getvalue()
 
 
+def old_quicktime(data: bytes, before: bytes = b"") -> bytes:
+    """The MOV or MP4 as it was before ``ftyp``: without it, and with other boxes in its place."""
+    gone = struct.unpack_from(">I", data)[0]
+    assert data[4:8] == b"ftyp"
+    changed = bytearray(before + data[gone:])
+    place = changed.find(b"stco")
+    while place != -1:
+        (count,) = struct.unpack_from(">I", changed, place + 8)
+        for field in range(place + 12, place + 12 + 4 * count, 4):
+            (offset,) = struct.unpack_from(">I", changed, field)
+            struct.pack_into(">I", changed, field, offset - gone + len(before))
+        place = changed.find(b"stco", place + 4)
+    return bytes(changed)
+
+
 def turned(data: bytes) -> bytes:
     """The MP4 with metadata that says: show it rotated by 90 degrees clockwise."""
     place = data.index(b"tkhd") + 4 + 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import struct
 import sys
 from pathlib import Path
 
@@ -12,12 +13,23 @@ import numpy as np
 import psutil
 import pytest
 
+from retrieval.audio import open_audio
 from retrieval.audio.children import MIB
 from retrieval.core.errors import InternalError, VideoError
 from retrieval.video.clips import Clip, ClipDecoder
 from retrieval.video.frames import Frame
 from retrieval.video.limits import Sampling, VideoLimits
-from tests.video.clips import Shot, claiming, clip, cuts_of, one_frame, only_sound, turned, uneven
+from tests.video.clips import (
+    Shot,
+    claiming,
+    clip,
+    cuts_of,
+    old_quicktime,
+    one_frame,
+    only_sound,
+    turned,
+    uneven,
+)
 
 SHOTS = (Shot(1.2, colour=(128, 128, 128), seed=1), Shot(0.8, colour=(60, 60, 60), seed=2))
 FINE = Sampling(rate=30.0, short_side=90)
@@ -79,6 +91,34 @@ def test_times_are_those_of_presentation(decoder: ClipDecoder, format: str) -> N
     assert [frame.time for frame in frames] == pytest.approx(times, abs=2e-3)
     first = next(frame.time for frame in frames if frame.pixels.mean() < 90)
     assert first == pytest.approx(cuts_of(SHOTS, times)[0], abs=2e-3)
+
+
+def box(kind: bytes, size: int) -> bytes:
+    return struct.pack(">I", size) + kind + bytes(size - 8)
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        ({}, b""),
+        (INDEX_FIRST, b""),
+        ({}, box(b"wide", 8) + box(b"free", 100_000)),
+        (INDEX_FIRST, box(b"pnot", 20) + box(b"PICT", 5000)),
+    ],
+    ids=["wide-mdat-moov", "moov", "padded", "preview"],
+)
+def test_quicktime_from_before_ftyp_has_picture_and_sound(
+    decoder: ClipDecoder, options: dict[str, str], before: bytes
+) -> None:
+    data = clip(SHOTS, format="mov", sound=True, options=options)
+    old = old_quicktime(data, before)
+    assert b"ftyp" not in old[:200_000]
+    assert len(read(decoder, old)[1]) == 50
+    with open_audio(old) as aged, open_audio(data) as new:
+        heard, expected = (np.concatenate(list(one.blocks())) for one in (aged, new))
+    assert np.array_equal(heard, expected)
+    assert (aged.format, aged.truncated) == ("m4a", False)
+    assert np.abs(heard).max() > 0.1
 
 
 def test_fewer_frames_on_request(decoder: ClipDecoder, plain: bytes, tmp_path: Path) -> None:
