@@ -207,6 +207,28 @@ class Manifest:
         ).fetchone()
         return int(row[0])
 
+    def undescribed(
+        self, name: str, version: int, *, unless: str, after: str, limit: int
+    ) -> list[str]:
+        """Recordings in files that are not described by this version of a descriptor, by id.
+
+        Args:
+            name: Of the descriptor.
+            version: The one there is now.
+            unless: Another one, of which any version will do as well.
+            after: The id they come after.
+            limit: How many at most.
+        """
+        rows = self._db.execute(
+            "SELECT track_id FROM tracks LEFT JOIN described USING (track_id) WHERE track_id > ? "
+            "AND json_extract(versions, '$.' || ?) IS NOT ? "
+            "AND json_extract(versions, '$.' || ?) IS NULL "
+            "AND EXISTS (SELECT 1 FROM files WHERE files.track_id = tracks.track_id) "
+            "ORDER BY track_id LIMIT ?",
+            (after, json.dumps(name), version, json.dumps(unless), limit),
+        )
+        return [str(row[0]) for row in rows]
+
     @property
     def unoptimized(self) -> bool:
         """Whether something was written since the library was last optimized."""

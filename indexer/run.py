@@ -13,6 +13,7 @@ from indexer.commit import Committer, Gone, Outcome
 from indexer.devices import devices
 from indexer.encoding import Encoding
 from indexer.hearing import with_listener
+from indexer.hearing_labels import hear_by_labels
 from indexer.held import HeldTracks
 from indexer.manifest import Manifest, RunLock, manifest_path
 from indexer.options import IndexOptions
@@ -37,6 +38,7 @@ from retrieval.core.errors import InvalidInputError
 from retrieval.core.library import LibraryWriter, RecordReader
 from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.spaces import Distance
+from retrieval.describe.heard import Heard
 from retrieval.describe.protocol import Descriptor
 from retrieval.describe.registry import load_all
 
@@ -114,6 +116,15 @@ def run(
                 _remember_devices(found, manifest)
                 tally.finishing()
                 complete = tagging.finish(manifest, tally.note, stop.is_set)
+                if complete and Heard.name in options.descriptors:
+                    complete = hear_by_labels(
+                        library,
+                        encoders,
+                        manifest=manifest,
+                        committer=committer,
+                        folder=manifest_dir,
+                        stopped=stop.is_set,
+                    )
                 _finish(library, encoders, manifest)
         return tally.report(interrupted=not complete)
 

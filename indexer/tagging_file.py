@@ -60,10 +60,10 @@ class Tagging:
         return f"tags-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def tagging_path(folder: Path, library_id: str) -> Path:
-    """Where the tagging of a library lies; see ``manifest_path`` for why it is a digest."""
+def tagging_path(folder: Path, library_id: str, name: str = "tagging") -> Path:
+    """Where a tagging of a library lies; see ``manifest_path`` for why it is a digest."""
     digest = hashlib.blake2b(library_id.encode(), digest_size=8).hexdigest()
-    return folder / f"tagging-{digest}.json"
+    return folder / f"{name}-{digest}.json"
 
 
 def load_tagging(path: Path) -> Tagging | None:

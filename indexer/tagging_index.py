@@ -14,9 +14,11 @@ from indexer.tagging_file import Tagging, load_tagging, save_tagging, tagging_pa
 from indexer.tagging_labels import TAGGED_BY
 from indexer.tagging_measure import (
     DEFAULT_THRESHOLD,
+    StoppedError,
     Wish,
     pages,
     settle,
+    unless,
     why_not,
 )
 from indexer.tagging_scores import Tagger
@@ -101,7 +103,7 @@ class RunTagging:
         library = cast(Library, self._library)
         try:
             tagger = self.tagger or self._measured(library, self._wanted, stopped)
-        except _StoppedError:
+        except StoppedError:
             return False
         except PreconditionError as error:
             if error.reason != "TOO_FEW_TRACKS":
@@ -121,17 +123,9 @@ class RunTagging:
     def _measured(
         self, library: Library, labels: tuple[Label, ...], stopped: Callable[[], bool]
     ) -> Tagger:
-        def told(_: int) -> None:
-            if stopped():
-                raise _StoppedError
-
-        tagging = settle(Wish(labels), self._before, library, self._encoders, told)
+        tagging = settle(Wish(labels), self._before, library, self._encoders, unless(stopped))
         begin_tagging(library, tagging, self._path)
         return Tagger(tagging)
 
     def _threshold(self) -> float:
         return DEFAULT_THRESHOLD if self._before is None else self._before.threshold
-
-
-class _StoppedError(Exception):
-    """The run is to end before its thresholds are known."""

@@ -26,6 +26,20 @@ Told = Callable[[int], None]
 """Called with the number of tracks read so far; may raise to stop."""
 
 
+class StoppedError(Exception):
+    """The run is to end before what is measured is known."""
+
+
+def unless(stopped: Callable[[], bool]) -> Told:
+    """Go on measuring unless the run is stopped, which raises ``StoppedError``."""
+
+    def told(_: int) -> None:
+        if stopped():
+            raise StoppedError
+
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the caller asks for.

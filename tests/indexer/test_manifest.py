@@ -157,3 +157,20 @@ def test_the_payload_depends_on_the_rows_alone() -> None:
     assert without["paths"] == ("/music/b.wav", "/music/Jazz/a.flac")
     assert without["live"] is True
     assert payload_digest(payload) != payload_digest(without)
+
+
+def test_recordings_that_a_descriptor_has_not_described(path: Path) -> None:
+    manifest = fill(path)
+    described = {"t1": {}, "t2": {"words": 7}, "t3": {"words": 6}, "t4": {"ear": 1}, "t5": {}}
+    with manifest.transaction():
+        for name, versions in described.items():
+            manifest.put_track(replace(TRACK, track_id=name, described=versions))
+            if name != "t5":
+                manifest.put_file(replace(FILE, path=f"/music/{name}.flac", track_id=name))
+
+    def left(after: str = "", limit: int = 9) -> list[str]:
+        return manifest.undescribed("words", 7, unless="ear", after=after, limit=limit)
+
+    assert left() == ["t1", "t3"], "t2 is, t4 is by the other one, t5 is in no file"
+    assert (left(limit=1), left(after="t1")) == (["t1"], ["t3"])
+    manifest.close()
