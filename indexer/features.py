@@ -26,6 +26,7 @@ from indexer.report import Failure, IndexReport
 from indexer.run import run
 from indexer.scan import Scan, root_path, scan
 from indexer.stopping import stopping_on_signals
+from indexer.upgrade import Upgrade
 from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.library import RecordReader
 from retrieval.core.payload import STANDARD_FIELDS
@@ -45,7 +46,7 @@ class FeatureOptions:
         space: Name of the space; None takes that of an exported folder.
         revision: What made the vectors; None: see ``features_space.choose_space``.
         window: Seconds of each row of files with one row per window; None refuses such files.
-        sound: How the sound files are indexed, and whether to prune.
+        sound: How sound files are indexed, whether to prune, and whether to replace spaces.
     """
 
     space: str | None = None
@@ -108,7 +109,13 @@ def index_features(
         space = _space(found, layout, library, encoders, manifest_dir=manifest_dir, options=options)
         words = encoders.words()
         fields = (*STANDARD_FIELDS, *(layout.fields if layout is not None else ()))
-        info = library.declare([space, *(encoder.space for encoder in words)], fields)
+        spaces = (space, *(encoder.space for encoder in words))
+        upgrade: Upgrade | None = None
+        if options.sound.upgrade is not None:
+            # Vectors that are brought along replace what is there, whoever made it.
+            names = [one.name for one in spaces]
+            upgrade = Upgrade(library, spaces, names, manifest_dir=manifest_dir)
+        info = library.declare(spaces if upgrade is None else upgrade.fitting, fields)
         sound = IndexReport()
         if paths and not found.stopped:
             others = EncoderSet(e for e in encoders.values() if e.space.name != space.name)
@@ -124,6 +131,8 @@ def index_features(
         tally.begin(len(files), found.failures, space)
         path = manifest_path(manifest_dir, info.id)
         with RunLock(path), contextlib.closing(FeatureManifest(path, info.id)) as manifest:
+            if upgrade is not None and not (found.stopped or sound.interrupted):
+                upgrade.begin(library, found=len(files))
             HeldTracks(library, manifest).check(
                 row.track_id for row in manifest.features_under(found.roots[0], space.name)
             )
@@ -140,6 +149,8 @@ def index_features(
             if complete:
                 _note_unfound(layout, found, tally)
                 work.settle_gone(found, prune=options.sound.prune)
+                if upgrade is not None:
+                    upgrade.settle(library, manifest, words)
                 tally.finishing()
                 if manifest.unoptimized:
                     library.optimize()

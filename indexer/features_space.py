@@ -87,7 +87,7 @@ def choose_space(
             raise PreconditionError(
                 f"space {name!r} is in this library with revision {held.revision}; if the very "
                 f"same model made these vectors, add --revision {held.revision}, else give them a "
-                "--space of another name",
+                "--space of another name, or replace what is there: --revision NEW --upgrade",
                 reason="REVISION_MISMATCH",
                 metadata={"space": name, "library": held.revision},
             )

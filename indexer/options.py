@@ -30,6 +30,8 @@ class IndexOptions:
             a track was told by others stays.
         spool_from: Bytes of prepared sound of one file, above which it waits for its encoding on
             disk, beside the manifest.
+        upgrade: Spaces that may take the revision of their encoder here, losing what another one
+            made, and are encoded anew for all files that are known; empty means any, None none.
     """
 
     workers: int = field(default_factory=usable_cores)
@@ -44,3 +46,4 @@ class IndexOptions:
     step: float = 640.0
     descriptors: tuple[str, ...] = ()
     spool_from: int = 32 * 1024**2
+    upgrade: frozenset[str] | None = None

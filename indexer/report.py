@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from indexer.upgrade_report import UpgradeReport
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +58,7 @@ class IndexReport:
         encoder_seconds: How long devices were busy encoding it, all of them together.
         encoder_share: The same as a share of the time from the first file to the last, on every
             device that had something to do: 0 to 1.
+        upgrade: What became of spaces of another revision, if that was asked for and done.
     """
 
     found: int = 0
@@ -70,6 +74,7 @@ class IndexReport:
     audio_seconds: float = 0.0
     encoder_seconds: float = 0.0
     encoder_share: float = 0.0
+    upgrade: UpgradeReport | None = None
 
     @property
     def speed(self) -> float:
@@ -93,6 +98,7 @@ class IndexReport:
             "speed": round(self.speed, 3),
             "encoder_seconds": round(self.encoder_seconds, 3),
             "encoder_share": round(self.encoder_share, 4),
+            **({} if self.upgrade is None else {"upgrade": self.upgrade.as_dict()}),
         }
 
     def in_words(self) -> str:
@@ -119,6 +125,8 @@ class IndexReport:
         if self.removed:
             tracks = "1 recording" if self.removed == 1 else f"{self.removed} recordings"
             words += f" Took {tracks} out of the library."
+        if self.upgrade is not None:
+            words += self.upgrade.in_words()
         if self.notes:
             count = len(self.notes)
             words += " There is 1 note." if count == 1 else f" There are {count} notes."

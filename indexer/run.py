@@ -31,6 +31,7 @@ from indexer.stopping import stopping_on_signals
 from indexer.tagging_index import RunTagging
 from indexer.tagging_labels import read_labels
 from indexer.tally import Tally
+from indexer.upgrade import Upgrade
 from indexer.worker import Setup
 from indexer.writing import Writing
 from retrieval.audio import Limits
@@ -72,14 +73,19 @@ def run(
     labels = read_labels(options.tags) if options.tags is not None else None
     tally = Tally(progress)
     with stopping_on_signals(stop):
+        spaces = encoders.spaces()
+        upgrade: Upgrade | None = None
+        if options.upgrade is not None:
+            upgrade = Upgrade(library, spaces, options.upgrade, manifest_dir=manifest_dir)
+            paths, spaces = [*paths, *upgrade.files(paths)], upgrade.fitting
         found = scan(paths, on_found=tally.scanning, stop=stop.is_set)
-        info = library.declare(encoders.spaces(), fields)
+        info = library.declare(spaces, fields)
         sidecar: Sidecar | None = None
         if options.metadata is not None:
             roots = dict.fromkeys([*found.roots, *(file.root for file in found.files.values())])
             sidecar = read_sidecar(options.metadata, found.files, list(roots), info.fields)
             if sidecar.fields:
-                library.declare(encoders.spaces(), sidecar.fields)
+                library.declare(spaces, sidecar.fields)
         tally.begin(len(found.files), found.failures, sidecar.notes if sidecar else ())
         manifest_dir.mkdir(parents=True, exist_ok=True)
         path = manifest_path(manifest_dir, info.id)
@@ -89,6 +95,8 @@ def run(
             contextlib.closing(Manifest(path, info.id)) as writing_manifest,
             spool_folder(path) as spool,
         ):
+            if upgrade is not None and not found.stopped:
+                info = upgrade.begin(library, found=len(found.files))
             tagging = RunTagging(
                 library,
                 info,
@@ -125,6 +133,8 @@ def run(
                         folder=manifest_dir,
                         stopped=stop.is_set,
                     )
+                if complete and upgrade is not None:
+                    tally.upgrade = upgrade.settle(library, manifest, encoders.words())
                 _finish(library, encoders, manifest)
         return tally.report(interrupted=not complete)
 

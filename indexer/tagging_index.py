@@ -16,6 +16,7 @@ from indexer.tagging_measure import (
     DEFAULT_THRESHOLD,
     StoppedError,
     Wish,
+    is_current,
     pages,
     settle,
     unless,
@@ -78,7 +79,7 @@ class RunTagging:
             raise PreconditionError(
                 "this library cannot be read as a whole, which tags need", reason="UNIMPLEMENTED"
             )
-        if before is not None and before.spaces and before.labels == self._wanted:
+        if before is not None and before.labels == self._wanted and is_current(before, info):
             if not before.on:
                 begin_tagging(library, replace(before, on=True), self._path)
             self.tagger = Tagger(before)

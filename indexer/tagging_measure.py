@@ -85,7 +85,11 @@ def settle(
     threshold = wish.threshold or (before.threshold if before is not None else DEFAULT_THRESHOLD)
     info = library.info()
     known = _known(before, info, wish)
-    names = wish.spaces or tuple(known) or tuple(e.space.name for e in taggers(info, encoders))
+    able = tuple(encoder.space.name for encoder in taggers(info, encoders))
+    renewed: tuple[str, ...] = ()
+    if before is not None and not wish.recalibrate:
+        renewed = tuple(name for name in able if name in before.spaces and name not in known)
+    names = wish.spaces or (*known, *renewed) or able
     missing = {
         name: [label for label in labels if label not in known.get(name, {})] for name in names
     }
@@ -99,6 +103,14 @@ def settle(
         if all(one in known.get(name, {}) for one in labels)
     }
     return Tagging(labels, threshold, spaces)
+
+
+def is_current(tagging: Tagging, info: LibraryInfo) -> bool:
+    """Whether its thresholds were measured on the vectors that the library has now."""
+    return bool(tagging.spaces) and all(
+        name in info.spaces and info.spaces[name].revision == held.revision
+        for name, held in tagging.spaces.items()
+    )
 
 
 def pages(library: VectorReader, filter: Filter | None = None) -> Iterator[tuple[TrackRecord, ...]]:

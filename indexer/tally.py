@@ -9,6 +9,7 @@ from indexer.commit import Outcome
 from indexer.progress import Callback, Progress, Stage
 from indexer.report import Failure, IndexReport
 from indexer.scan import printable
+from indexer.upgrade_report import UpgradeReport
 
 _TELL_EVERY = 0.05
 
@@ -35,6 +36,7 @@ class Tally:
         self._found = 0
         self._stage = Stage.SCAN
         self.removed = 0
+        self.upgrade: UpgradeReport | None = None
 
     def scanning(self, found: int) -> None:
         """So many files were found so far."""
@@ -104,6 +106,7 @@ class Tally:
             audio_seconds=self._audio_seconds,
             encoder_seconds=self._encoder_seconds,
             encoder_share=self._encoder_seconds / max(1e-9, self._devices * self._work_seconds),
+            upgrade=self.upgrade,
         )
 
     def _settled(self, path: str) -> None:

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     metavar="LABELS",
     help="Tag tracks by this list from now on; see segue tag --help.",
 )
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="Encode anew, in place, what an earlier revision of an encoder made; --space for one.",
+)
 @click.option("--no-tags", is_flag=True, help="Tag no new tracks from now on.")
 @click.option(
     "--describe/--no-describe",
@@ -60,7 +65,9 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Add chords (.lab, .csv) and beats (.beats) made elsewhere, named like the audio files.",
 )
-@click.option("--space", metavar="NAME", help="Embedding space of these vectors.")
+@click.option(
+    "--space", metavar="NAME", help="Embedding space of these vectors; the one to --upgrade."
+)
 @click.option(
     "--revision",
     metavar="REV",
@@ -83,6 +90,7 @@ def command(
     prune: bool,
     metadata: Path | None,
     tags: Path | None,
+    upgrade: bool,
     no_tags: bool,
     describe: bool,
     features: Path | None,
@@ -107,6 +115,13 @@ def command(
       segue index ~/Music --metadata catalogue.csv
       segue index ~/Music --tags labels.txt
       segue index ~/Music --address studio:50051 --json
+      segue index --upgrade
+
+    --upgrade is for after an update of Segue, or of weights: a space that another revision of its
+    encoder has filled loses its vectors and is filled anew from all files that the library knows,
+    wherever they are, and those in PATH. Nothing else is encoded again, queries go on, words find
+    what is done already, and the same command goes on after Ctrl-C. Tracks whose files are gone
+    stay in all other spaces. Other dimensions are no matter.
 
     --features imports vectors that another program made, one .npy file (1, dim) per audio file, of
     the same name or the only one of its stem; without a PATH each becomes a track known by its file
@@ -130,19 +145,23 @@ def command(
     from retrieval.describe.registry import chosen
     from retrieval.encoders.registry import default_encoders
 
-    if features is None and not paths:
-        raise click.UsageError("name the files and folders to index, or --features")
+    if features is None and not (paths or upgrade):
+        raise click.UsageError("name the files and folders to index, or --features or --upgrade")
     if tags is not None and no_tags:
         raise click.UsageError("--tags or --no-tags, not both")
-    if not paths and (tags is not None or no_tags):
+    if not (paths or upgrade) and (tags is not None or no_tags):
         raise click.UsageError("--tags and --no-tags need a PATH; segue tag works on what is there")
     if not paths and metadata is not None:
         raise click.UsageError("--metadata needs a PATH: it is about sound files")
-    if features is None and (space, revision, window) != (None, None, None):
-        raise click.UsageError("--space, --revision and --window belong to --features")
+    if features is None and (revision, window) != (None, None):
+        raise click.UsageError("--revision and --window belong to --features")
+    if features is None and space is not None and not upgrade:
+        raise click.UsageError("--space belongs to --features or --upgrade")
     table = features if features is not None and features.is_file() else None
     if table is not None and (paths or window is not None or space not in {None, "perceptual"}):
         raise click.UsageError("a table fills the space perceptual, with no PATH and no --window")
+    if table is not None and upgrade:
+        raise click.UsageError("a table upgrades nothing: import it into a library of its own")
     settings = state.settings()
     options = IndexOptions(
         prune=prune,
@@ -152,13 +171,15 @@ def command(
         max_duration=settings.max_duration,
         device=settings.device,
         descriptors=chosen(settings.descriptors) if describe else (),
+        upgrade=_upgrade(upgrade, None if features is not None else space),
     )
     if workers is not None:
         options = replace(options, workers=workers)
     shown = not (quiet or state.json)
     vectors: FeatureReport | None = None
     told: LabelReport | None = None
-    with open_library(state, create=True) as library, _progress(show=shown) as progress:
+    create = bool(paths) or features is not None
+    with open_library(state, create=create) as library, _progress(show=shown) as progress:
         if features is None:
             report = index(
                 paths,
@@ -204,6 +225,12 @@ def command(
     if any(one.interrupted for one in reports):
         return EXIT_INTERRUPTED
     return EXIT_FILES_FAILED if any(one.failed for one in reports) else 0
+
+
+def _upgrade(wanted: bool, space: str | None) -> frozenset[str] | None:
+    if not wanted:
+        return None
+    return frozenset() if space is None else frozenset({space})
 
 
 def _show(

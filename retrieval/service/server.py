@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from retrieval.api.v1 import library_pb2, library_pb2_grpc, search_pb2, search_pb2_grpc
-from retrieval.core.errors import InvalidInputError
+from retrieval.core.errors import InvalidInputError, SegueError
 from retrieval.service.auth import Auth
 from retrieval.service.backend import Backend, ServedLibrary
 from retrieval.service.calls import Interceptor
@@ -121,10 +121,21 @@ class Service:
         )
 
     async def _report(self) -> None:
+        await self._warn()
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             if self._backend.library is not None:
                 self._texts.tell(self._backend.library.text_counts())
+
+    async def _warn(self) -> None:
+        """Log which spaces words and sounds cannot be put to: the service starts all the same."""
+        library = self._backend.library
+        if library is None:
+            return
+        with contextlib.suppress(SegueError):  # nothing is indexed yet, or the service is stopping
+            for status in await asyncio.to_thread(library.spaces):
+                if status.problem:
+                    self.log.warning("space", space=status.space.name, problem=status.problem)
 
     async def _opened(self) -> ServedLibrary:
         opening = asyncio.create_task(asyncio.to_thread(self._open_library))
