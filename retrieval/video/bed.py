@@ -1,8 +1,8 @@
-"""The sound to lay under a clip: spans of a track, one after the other."""
+"""The sound to lay under a clip: spans of a track, one after the other, never held as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import soxr
@@ -15,66 +15,128 @@ from retrieval.core.tracks import Span
 
 RATE = 48_000
 """Hz of the sound under a clip."""
-_JOIN = 0.02
-"""Seconds in which one span goes over into the next."""
-_IN, _OUT = 0.02, 0.5
-"""Seconds of fading in at the start and out at the end."""
+_JOIN = round(0.02 * RATE)
+"""Frames in which one span goes over into the next."""
+_IN, _OUT = round(0.02 * RATE), round(0.5 * RATE)
+"""Frames of fading in at the start and out at the end."""
+_CHUNK = RATE
+"""Frames that are laid at once."""
 
 
-def lay(reader: AudioReader, plan: Sequence[Span]) -> Block:
-    """The spans of a track as stereo at ``RATE``, joined and faded, shape (frames, 2).
+def lay(track: Callable[[], AudioReader], plan: Sequence[Span]) -> Generator[Block, None, None]:
+    """The spans of a track as stereo at ``RATE``, joined and faded, in blocks of (frames, 2).
 
     What the track lacks of a span's end is silence.
 
+    Args:
+        track: Opens it; each span is decoded on its own, from the track's start on, since spans go
+            back in it where it is over again.
+        plan: Spans, at least one.
+
     Raises:
-        AudioError: As ``AudioReader.blocks`` does, or if the track ends before the first span.
+        AudioError: As ``track`` and ``AudioReader.blocks`` do; at the end if nothing was found
+            because the track ends before the first span.
     """
-    first = min(span.start for span in plan)
-    last = max(span.end for span in plan)
-    sound = _between(reader, round(first * RATE), round((last + _JOIN) * RATE))
-    if not len(sound):
-        raise AudioError(f"{reader.name}: the sound ends before {first:.1f} s")
     lengths = np.cumsum([0.0, *(span.end - span.start for span in plan)])
     places = np.round(lengths * RATE).astype(int)
-    bed = np.zeros((int(places[-1]), 2), dtype=np.float32)
-    join = round(_JOIN * RATE)
+    whole = int(places[-1])
+    fade_in, fade_out = _ramp(min(_IN, whole)), _ramp(min(_OUT, whole // 4 + 1))[::-1]
+    done = 0
+    for block in _joined(track, plan, places):
+        end = done + len(block)
+        _fade(block, fade_in, -done)
+        _fade(block, fade_out, whole - len(fade_out) - done)
+        yield np.clip(block, -1.0, 1.0)
+        done = end
+
+
+def _joined(
+    track: Callable[[], AudioReader], plan: Sequence[Span], places: NDArray[np.int_]
+) -> Iterator[Block]:
+    """The spans, each going over into the next one."""
+    # What earlier spans leave behind their end; spans shorter than a joint leave it to several.
+    left = np.zeros((0, 2), np.float32)
+    first = min(span.start for span in plan)
+    found = False
+    name = ""
     for span, place, end in zip(plan, places[:-1], places[1:], strict=True):
-        start = round((span.start - first) * RATE)
-        piece = sound[start : start + end - place + join].copy()
-        if place:
-            _fade(piece[:join])
-        _fade(piece[end - place :][::-1])
-        room = bed[place : place + len(piece)]
-        room += piece[: len(room)]
-    _fade(bed[: round(_IN * RATE)])
-    _fade(bed[-min(round(_OUT * RATE), len(bed) // 4 + 1) :][::-1])
-    return np.clip(bed, -1.0, 1.0)
+        length = int(end - place)
+        with track() as reader:
+            name = reader.name
+            tape = _Tape(reader, round(first * RATE) + round((span.start - first) * RATE))
+            for piece, inside in _pieces(tape, length, joins=bool(place)):
+                found |= bool(len(piece))
+                laid = np.zeros((max(inside, len(piece), len(left)), 2), np.float32)
+                laid[: len(left)] += left
+                laid[: len(piece)] += piece
+                left = laid[inside:]
+                if inside:
+                    yield laid[:inside]
+    if not found:
+        raise AudioError(f"{name}: the sound ends before {first:.1f} s")
 
 
-def _fade(samples: Block) -> None:
-    """Raise these samples from silence, in place, so that two crossing keep their power."""
-    ramp: NDArray[np.float32] = np.sin(np.linspace(0.0, np.pi / 2, len(samples), dtype=np.float32))
-    samples *= ramp[:, None]
+def _pieces(tape: _Tape, length: int, *, joins: bool) -> Iterator[tuple[Block, int]]:
+    """A span in pieces, and how many frames of each are of the span; the last has the joint too."""
+    done = 0
+    while True:
+        rest = length - done
+        last = rest <= _CHUNK
+        inside = rest if last else _CHUNK
+        piece = tape.read(inside + _JOIN if last else inside)
+        if joins and not done:
+            _fade(piece, _ramp(len(piece[:_JOIN])), 0)
+        if last:
+            _fade(piece, _ramp(len(piece[inside:]))[::-1], inside)
+        yield piece, inside
+        done += inside
+        if last:
+            return
 
 
-def _between(reader: AudioReader, first: int, last: int) -> Block:
-    """The samples of a track between two places at ``RATE``, shape (frames, 2)."""
+def _ramp(frames: int) -> NDArray[np.float32]:
+    """From silence up, such that two that cross keep their power."""
+    return np.asarray(np.sin(np.linspace(0.0, np.pi / 2, frames, dtype=np.float32)), np.float32)
+
+
+def _fade(block: Block, ramp: NDArray[np.float32], place: int) -> None:
+    """Multiply a block by a ramp that begins at a frame of it, or before or behind it, in place."""
+    start, end = max(0, place), min(len(block), place + len(ramp))
+    if start < end:
+        block[start:end] *= ramp[start - place : end - place, None]
+
+
+class _Tape:
+    """The samples of a track at ``RATE`` from a place on."""
+
+    def __init__(self, reader: AudioReader, start: int) -> None:
+        self._blocks = _resampled(reader)
+        self._held: Block = np.zeros((0, 2), np.float32)
+        self._skip = start
+
+    def read(self, frames: int) -> Block:
+        """The next frames, shape (frames, 2), a copy; fewer only at the end of the track."""
+        parts = []
+        wanted = frames
+        while wanted:
+            if not len(self._held):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                skipped = min(self._skip, len(block))
+                self._skip -= skipped
+                self._held = block[skipped:]
+            parts.append(self._held[:wanted])
+            self._held = self._held[wanted:]
+            wanted -= len(parts[-1])
+        return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+
+
+def _resampled(reader: AudioReader) -> Iterator[Block]:
     stream = soxr.ResampleStream(reader.sample_rate, RATE, 2, dtype="float32", quality="HQ")
-    kept: list[Block] = []
-    given = 0
-
-    def keep(block: Block) -> None:
-        nonlocal given
-        kept.append(block[max(0, first - given) : max(0, last - given)])
-        given += len(block)
-
     for block in reader.blocks():
-        keep(np.asarray(stream.resample_chunk(_stereo(block))))
-        if given >= last:
-            break
-    else:
-        keep(np.asarray(stream.resample_chunk(np.zeros((0, 2), np.float32), last=True)))
-    return np.concatenate(kept) if kept else np.zeros((0, 2), np.float32)
+        yield np.asarray(stream.resample_chunk(_stereo(block)))
+    yield np.asarray(stream.resample_chunk(np.zeros((0, 2), np.float32), last=True))
 
 
 def _stereo(block: Block) -> Block:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,6 @@ _SOUNDS = {".mp4": "aac", ".mov": "aac", ".webm": "libopus"}
 """Encoders of sound by the suffix, which is also the name of the container."""
 _BITS = 192_000
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG})
-_CHUNK = RATE
-"""Frames that are encoded at once."""
 
 
 def check_target(target: Path, clip: Path, *, force: bool) -> None:
@@ -70,13 +68,13 @@ def render(
     """
     check_target(target, clip, force=force)
     _keep(target, music)
-    with open_audio(music, Limits()) as reader:
-        sound = lay(reader, plan)
+    with open_audio(music, Limits()):
+        pass  # It can be: nothing is written before that is known.
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb"):
             pass
-        _write(clip, sound, part, target.suffix.lower())
+        _write(clip, lay(lambda: open_audio(music, Limits()), plan), part, target.suffix.lower())
         part.replace(target)
     except OSError as error:
         problem = error.strerror or error
@@ -90,8 +88,9 @@ def _keep(target: Path, source: Path) -> None:
         raise InvalidInputError(f"{target}: is what would be read; name another file")
 
 
-def _write(clip: Path, sound: Block, part: Path, suffix: str) -> None:
+def _write(clip: Path, sound: Generator[Block, None, None], part: Path, suffix: str) -> None:
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(sound))
         stream = stack.enter_context(clip.open("rb"))
         demuxer = demuxer_of(stream)
         if demuxer is None:
@@ -132,18 +131,21 @@ def _write(clip: Path, sound: Block, part: Path, suffix: str) -> None:
             ) from error
 
 
-def _encoded(target: OutputContainer, codec: str, sound: Block, start: float) -> Iterator[Any]:
+def _encoded(
+    target: OutputContainer, codec: str, sound: Iterator[Block], start: float
+) -> Iterator[Any]:
     stream: Any = target.add_stream(codec, rate=RATE)
     stream.layout = "stereo"
     stream.bit_rate = _BITS
     return _packets(stream, sound, round(start * RATE))
 
 
-def _packets(stream: Any, sound: Block, first: int) -> Iterator[Any]:
-    for place in range(0, len(sound), _CHUNK):
-        planes = np.ascontiguousarray(sound[place : place + _CHUNK].T)
+def _packets(stream: Any, sound: Iterator[Block], place: int) -> Iterator[Any]:
+    for block in sound:
+        planes = np.ascontiguousarray(block.T)
         frame = av.AudioFrame.from_ndarray(planes, "fltp", layout="stereo")
-        frame.sample_rate, frame.pts = RATE, first + place
+        frame.sample_rate, frame.pts = RATE, place
+        place += len(block)
         yield from stream.encode(frame)
     yield from stream.encode()
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import soxr
 
 from retrieval.audio import Sound
 from retrieval.core.errors import AudioError, InvalidInputError, VideoError
@@ -14,7 +19,7 @@ from retrieval.core.tracks import Span
 from retrieval.video.bed import RATE, lay
 from retrieval.video.rendering import check_target, render
 from tests.signals import encode
-from tests.video.clips import Shot, clip, only_sound, turned, uneven
+from tests.video.clips import Shot, clip, even, only_sound, turned, uneven
 
 SHOTS = [Shot(0.6, seed=1), Shot(0.8, seed=2, colour=(60, 60, 60))]
 LASTS = 1.4
@@ -94,10 +99,112 @@ def test_a_turned_picture_stays_turned(music: Path, tmp_path: Path) -> None:
     assert turns[0] == turns[1] != 0
 
 
+def laid(sound: Sound, plan: Sequence[Span]) -> np.ndarray:
+    return np.concatenate(list(lay(lambda: sound, plan)))
+
+
+def at_once(sound: Sound, plan: Sequence[Span]) -> np.ndarray:
+    """The same with all of the track and all of the bed in memory."""
+    channels = sound.samples if sound.channels == 2 else np.repeat(sound.samples, 2, axis=1)
+    track = soxr.resample(channels, sound.sample_rate, RATE, "HQ")
+    ends = np.round(RATE * np.cumsum([0.0, *(span.end - span.start for span in plan)])).astype(int)
+    bed, join = np.zeros((ends[-1] + RATE, 2)), RATE // 50
+
+    def ramp(frames: int) -> np.ndarray:
+        return np.sin(np.linspace(0.0, np.pi / 2, frames))[:, None]
+
+    for span, place, end in zip(plan, ends[:-1], ends[1:], strict=True):
+        start = round(span.start * RATE)
+        piece = track[start : start + end - place + join].astype(np.float64)
+        if place:
+            piece[:join] *= ramp(len(piece[:join]))
+        tail = piece[end - place :]
+        tail *= ramp(len(tail))[::-1]
+        bed[place : place + len(piece)] += piece
+    bed = bed[: ends[-1]]
+    bed[:join] *= ramp(len(bed[:join]))
+    last = min(RATE // 2, len(bed) // 4 + 1)
+    bed[-last:] *= ramp(last)[::-1]
+    return np.clip(bed, -1.0, 1.0)
+
+
+PLANS = {
+    "one span": [(0.0, 4.0)],
+    "beyond the end": [(4.5, 8.2), (7.0, 8.0), (1.0, 2.5)],
+    "over again": [(3.0, 5.9), (0.4, 5.9), (0.4, 5.9), (0.4, 1.3)],
+    "forwards": [(1.0, 2.0), (2.0, 3.0), (4.25, 5.5)],
+    "shorter than joints": [(1.0, 1.005)] * 6 + [(2.0, 3.5)] + [(0.5, 0.5021)] * 4,
+    "whole seconds": [(2.0, 4.0), (1.0, 2.0), (1.0, 3.0)],
+    "a moment": [(2.0, 2.01)],
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(("rate", "channels"), [(22_050, 1), (48_000, 2)])
+def test_piece_by_piece_is_as_at_once(name: str, rate: int, channels: int) -> None:
+    samples = np.random.default_rng(1).normal(0.0, 0.4, (6 * rate, channels))
+    plan = [Span(start, end) for start, end in PLANS[name]]
+    sound = Sound(samples.astype(np.float32), rate, "wav")
+    bed, expected = laid(sound, plan), at_once(sound, plan)
+    assert bed.shape == expected.shape
+    assert np.abs(bed - expected).max() < 1e-5
+
+
+def test_a_long_bed_is_never_held() -> None:
+    samples = np.zeros((180 * RATE, 2), np.float32)
+    samples[::1000] = 0.5
+    sound = Sound(samples, RATE, "wav")
+    tracemalloc.start()
+    try:
+        frames = sum(len(block) for block in lay(lambda: sound, (Span(1.0, 170.0), Span(0.0, 9.0))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert frames == 178 * RATE
+    assert peak < 8e6, "not the 68 MB of all of it"
+
+
+RENDER = """
+import resource, sys
+from pathlib import Path
+from retrieval.core.tracks import Span
+from retrieval.video.rendering import render
+clip, music, target = map(Path, sys.argv[1:4])
+render(clip, music, [Span(*map(float, one.split("-"))) for one in sys.argv[4:]], target)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="sizes are in KiB on Linux only")
+def test_memory_does_not_grow_with_the_span(tmp_path: Path) -> None:
+    rate, length = 16_000, 1200
+    time = np.arange(length * rate) / rate
+    music = tmp_path / "music.flac"
+    music.write_bytes(encode(0.3 * np.sin(2 * np.pi * 330 * time), rate, format="flac"))
+    peaks = {}
+    for seconds in (60, 1200):
+        source, target = tmp_path / f"{seconds}.mp4", tmp_path / f"{seconds}-out.mp4"
+        shots = [Shot(seconds, seed=1)]
+        source.write_bytes(clip(shots, size=(64, 36), times=even(1.0, seconds)))
+        spans = [f"10-{seconds / 2 + 10}", f"0-{seconds / 2}"]
+        done = subprocess.run(
+            [sys.executable, "-c", RENDER, source, music, target, *spans],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks[seconds] = int(done.stdout) / 1024
+        with av.open(str(target)) as container:
+            assert container.streams.audio[0].duration / RATE == pytest.approx(seconds, abs=0.1)
+    # All of it would be 460 MB.
+    assert peaks[1200] < peaks[60] + 50.0, peaks
+
+
 def test_joints_keep_the_level_and_ends_are_faded() -> None:
     tone = (0.4 * np.sin(2 * np.pi * 440 * np.arange(6 * HZ) / HZ)).astype(np.float32)
     for samples in (tone[:, None], np.stack([tone] * 3, axis=1)):
-        bed = lay(Sound(samples, HZ, "wav"), (Span(1.0, 3.0), Span(0.5, 3.0), Span(0.5, 1.0)))
+        bed = laid(Sound(samples, HZ, "wav"), (Span(1.0, 3.0), Span(0.5, 3.0), Span(0.5, 1.0)))
         assert bed.shape == (5 * RATE, 2)
         assert np.array_equal(bed[:, 0], bed[:, 1])
         assert np.abs(bed[:20]).max() < 0.1
@@ -113,12 +220,12 @@ def test_joints_keep_the_level_and_ends_are_faded() -> None:
 
 def test_music_that_ends_early_is_followed_by_silence() -> None:
     tone = np.full((HZ, 1), 0.3, np.float32)
-    bed = lay(Sound(tone, HZ, "wav"), (Span(0.5, 2.5),))
+    bed = laid(Sound(tone, HZ, "wav"), (Span(0.5, 2.5),))
     assert len(bed) == 2 * RATE
     assert np.abs(bed[RATE // 10 : RATE // 4]).min() > 0.2
     assert not bed[RATE:].any()
     with pytest.raises(AudioError, match="ends before"):
-        lay(Sound(tone, HZ, "wav"), (Span(5.0, 6.0),))
+        laid(Sound(tone, HZ, "wav"), (Span(5.0, 6.0),))
 
 
 def test_what_must_not_be_written_is_refused(music: Path, tmp_path: Path) -> None:
