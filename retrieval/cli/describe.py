@@ -30,7 +30,8 @@ _ALWAYS = ("duration", "bpm", "key", "mode", "camelot")
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="PNG",
-    help="Draw waveform, mel spectrogram, and chroma with chords and beats; one FILE only.",
+    help="Draw waveform with sections, mel spectrogram, and chroma with chords and beats; one FILE "
+    "only.",
 )
 @global_options(address=False)
 @pass_state

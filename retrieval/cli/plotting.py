@@ -1,4 +1,4 @@
-"""A picture of one sound: waveform, mel spectrogram, chroma with chords and beats."""
+"""A picture of one sound: waveform with sections, mel spectrogram, chroma with chords and beats."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def draw(facts: FileFacts, target: Path, *, title: str) -> None:
     figure = Figure(figsize=(_COLUMNS / 100, 9), dpi=100, layout="constrained")
     above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(1, 2, 2))
     figure.suptitle(title.encode("utf-8", "replace").decode(), parse_math=False)
-    _waveform(above, sound)
+    _waveform(above, sound, series)
     _mel(middle, sound)
     _chroma(below, sound, series)
     above.set_xlim(0, max(sound.seconds, 0.1))
@@ -72,7 +72,7 @@ def draw(facts: FileFacts, target: Path, *, title: str) -> None:
         ) from error
 
 
-def _waveform(axes: Any, sound: Sound) -> None:
+def _waveform(axes: Any, sound: Sound, series: dict[str, Series]) -> None:
     size = max(1, len(sound.samples) // _COLUMNS)
     count = len(sound.samples) // size
     parts = sound.samples[: count * size].reshape(count, size)
@@ -80,6 +80,12 @@ def _waveform(axes: Any, sound: Sound) -> None:
     axes.fill_between(times, parts.min(axis=1), parts.max(axis=1), linewidth=0, color="#345")
     axes.set_ylim(-1, 1)
     axes.set_ylabel("samples")
+    sections = series.get("sections")
+    if sections is None:
+        return
+    for place, start in enumerate(sections.starts):
+        axes.axvline(start, color="#a22", linewidth=0.8)
+        axes.text(start, 1.05, sections.label(place), fontsize=9, color="#a22", clip_on=False)
 
 
 def _mel(axes: Any, sound: Sound) -> None:

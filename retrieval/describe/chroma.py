@@ -55,7 +55,8 @@ class Chroma:
 
 def chroma(sound: Sound) -> Chroma:
     """Pitch classes of a sound; frame ``i`` is centred at ``i / FRAME_RATE`` seconds."""
-    magnitude = sound.share(fine_spectrogram)
+    # Nobody else looks at it, and it is as large as the sound.
+    magnitude = fine_spectrogram(sound)
     tuning, tuned = _tuning(magnitude)
     levelled = _levelled(magnitude @ _kernel(round(tuning)))
     notes = _notes(levelled)

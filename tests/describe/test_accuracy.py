@@ -23,6 +23,7 @@ def test_a_few_songs_of_our_own_synthesiser() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("name", SETS)
 def test_what_is_promised_of_rendered_songs(name: str) -> None:
     found = accuracy((heard(song), song.truth) for song in SETS[name](SONGS))
