@@ -6,6 +6,7 @@ on, 10 s and 108 frames at a time.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ RATE, HOP = 22_050, 2_048
 STEPS, SECONDS = 108, 10.0
 """Frames of a piece, and how long it is."""
 BINS_PER_OCTAVE = 24
-_METHOD = ("btc", 1, RATE, HOP, STEPS, BINS, BINS_PER_OCTAVE, LAYERS, HEADS)
+_METHOD = ("btc", 2, RATE, HOP, STEPS, BINS, BINS_PER_OCTAVE, LAYERS, HEADS)
 _QUALITIES = (
     *("min", "maj", "dim", "aug", "min6", "maj6", "min7", "minmaj7", "maj7", "7", "dim7"),
     *("hdim7", "sus2", "sus4"),
@@ -109,15 +110,16 @@ def constant_q(sound: Mono) -> NDArray[np.float64]:
     parts = []
     for start in range(0, len(sound), length):
         piece = sound[start : start + length]
-        # The lowest filters are longer than a short rest.
-        short = len(piece) < RATE
-        found = librosa.cqt(
-            np.pad(piece, (0, RATE - len(piece))) if short else piece,
-            sr=RATE,
-            n_bins=BINS,
-            bins_per_octave=BINS_PER_OCTAVE,
-            hop_length=HOP,
-        )
+        with warnings.catch_warnings():
+            # It refuses one sample; what else is short it fills up, as in training, and warns.
+            warnings.simplefilter("ignore", UserWarning)
+            found = librosa.cqt(
+                np.pad(piece, (0, max(0, 2 - len(piece)))),
+                sr=RATE,
+                n_bins=BINS,
+                bins_per_octave=BINS_PER_OCTAVE,
+                hop_length=HOP,
+            )
         parts.append(found[:, : 1 + len(piece) // HOP])
     return np.asarray(np.log(np.abs(np.concatenate(parts, axis=1)) + 1e-6).T, dtype=np.float64)
 

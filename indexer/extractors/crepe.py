@@ -29,7 +29,7 @@ _NEAR = 4
 """Bins on each side of the strongest that the pitch is averaged over."""
 _BATCH = 512
 _METHOD = ("crepe", 1, RATE, HOP, WINDOW, _NEAR)
-_CHANNELS = {"tiny": (128, 16, 16, 16, 32, 64), "full": (1024, 128, 128, 128, 256, 512)}
+CHANNELS = {"tiny": (128, 16, 16, 16, 32, 64), "full": (1024, 128, 128, 128, 256, 512)}
 
 
 class CrepeNetwork(torch.nn.Module):  # type: ignore[misc] # PyTorch is not followed
@@ -76,7 +76,7 @@ class Crepe:
             if tensor.ndim == 4 and tensor.shape[-1] == 1:
                 tensors[name] = tensor[..., 0]
         with torch.device("meta"):
-            network = CrepeNetwork(_CHANNELS[size])
+            network = CrepeNetwork(CHANNELS[size])
         fit(network, tensors, path)
         self._device = choose_compute(device.partition(",")[0]).device
         self._network = network.to(self._device)

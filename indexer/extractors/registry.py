@@ -108,7 +108,7 @@ _DESCRIPTIONS = (
     ExtractorDescription(
         name="btc",
         summary="chords by a bi-directional transformer (BTC)",
-        version=1,
+        version=2,
         sample_rate=22_050,
         outputs=(Output(Kind.CHORDS, "chords/btc", 10.8),),
         licence="MIT",

