@@ -7,13 +7,14 @@ import os
 import resource
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.core.errors import PreconditionError
-from retrieval.core.spaces import Distance, EmbeddingSpace, Level, Modality
+from retrieval.core.spaces import DenseVector, Distance, EmbeddingSpace, Level, Modality
 from retrieval.encoders.perceptual import PerceptualEncoder
 from retrieval.encoders.protocol import Windowing
 
@@ -102,6 +103,37 @@ class BandsEncoder:
         self, vectors: NDArray[np.float32], durations: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         return np.average(vectors, axis=0, weights=durations).astype(np.float32)
+
+
+class SeededEncoder(BandsEncoder):
+    """Weights that follow from a seed: another one, another revision."""
+
+    def __init__(self, log: Path, seed: int, dim: int = 6) -> None:
+        super().__init__(log)
+        self._arguments = (log, seed, dim)
+        self._matrix = matrix(seed, dim)
+        self.space = replace(
+            self.space,
+            dim=dim,
+            revision=f"bands-{seed}",
+            query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SeededEncoder, self._arguments)
+
+    def forward_audio(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.asarray(super().forward_audio(batch) @ self._matrix)
+
+    def prepare_text(self, text: str) -> str:
+        return text
+
+    def forward_text(self, batch: list[str]) -> list[DenseVector]:
+        return [self._matrix[len(text) % 4] for text in batch]
+
+
+def matrix(seed: int, dim: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(4, dim)).astype(np.float32)
 
 
 class RawEncoder:

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from indexer import IndexOptions, IndexReport, Progress, Stage, index
+from indexer import IndexOptions, IndexReport, index
 from indexer.features import FeatureOptions, index_features
 from indexer.manifest import Manifest, manifest_path
 from indexer.tagging_measure import Wish, is_current, settle
 from retrieval.core.errors import InvalidInputError, PreconditionError
 from retrieval.core.queries import SearchRequest, TextQuery, TrackQuery, WeightedQuery
-from retrieval.core.spaces import DenseVector, Modality, Vector
+from retrieval.core.spaces import Vector
 from retrieval.encoders.lexical import LexicalEncoder
 from retrieval.encoders.registry import EncoderSet
 from retrieval.search import LocalLibrary
 from tests.indexer.conftest import Place
-from tests.indexer.encoders import BandsEncoder
+from tests.indexer.encoders import SeededEncoder, matrix
 from tests.indexer.planted import LABELS, Meanings, fill, open_planted, plant
-
-
-class SeededEncoder(BandsEncoder):
-    """Weights that follow from a seed: another one, another revision."""
-
-    def __init__(self, log: Path, seed: int, dim: int = 6) -> None:
-        super().__init__(log)
-        self._arguments = (log, seed, dim)
-        self._matrix = matrix(seed, dim)
-        self.space = replace(
-            self.space,
-            dim=dim,
-            revision=f"bands-{seed}",
-            query_modalities=frozenset({Modality.TEXT, Modality.AUDIO}),
-        )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (SeededEncoder, self._arguments)
-
-    def forward_audio(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        return np.asarray(super().forward_audio(batch) @ self._matrix)
-
-    def prepare_text(self, text: str) -> str:
-        return text
-
-    def forward_text(self, batch: list[str]) -> list[DenseVector]:
-        return [self._matrix[len(text) % 4] for text in batch]
-
-
-def matrix(seed: int, dim: int) -> NDArray[np.float32]:
-    return np.random.default_rng(seed).normal(size=(4, dim)).astype(np.float32)
 
 
 class OtherWords(LexicalEncoder):
@@ -169,47 +139,34 @@ def test_one_space_is_encoded_anew_wherever_its_files_are(place: Place) -> None:
     assert again.upgrade is not None
     assert again.upgrade.spaces == ()
     assert len(again.upgrade.without) == 1
+    # Back again: what the manifest knew of the first revision is no more.
+    encoders(place, 1)
+    assert everywhere(place).updated == heard(place) == 4
+    back = vectors(place)
+    assert back.keys() == now.keys()
+    assert all(np.array_equal(back[track], earlier[track]) for track in back)
 
 
-def test_an_interrupted_upgrade_answers_from_what_is_done_and_goes_on(place: Place) -> None:
+def test_a_killed_upgrade_answers_from_what_is_done_and_goes_on(place: Place) -> None:
     for number in range(6):
         place.song(f"{number}.wav", number)
     old(place)
-    stop = Event()
-
-    def watch(now: Progress) -> None:
-        if now.stage is Stage.INDEX and now.done >= 2:
-            stop.set()
-
-    report = place.index(upgrade=frozenset(), workers=1, batch=1, progress=watch, stop=stop)
-    assert report.interrupted
-    assert report.upgrade is None
+    place.close()
+    command = [sys.executable, "-m", "tests.indexer.upgrading"]
+    command += map(str, (place.data, place.music, place.log.path))
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    place.open()
     done = vectors(place)
     assert 2 <= len(done) < 6
     assert found(place, TextQuery("low")) == done.keys()
     assert len(vectors(place, "lexical")) == len(place.records()) == 6
-    place.close()
-    place.open()
-    assert found(place, TextQuery("low")) == done.keys()
     first = heard(place)
     # Now that the library is of this revision, any run goes on.
     assert place.index(workers=1).updated == 6 - len(done)
-    assert first + heard(place) <= 6 + 1
+    assert first + heard(place) <= 6 + 2
     now = vectors(place)
     assert len(now) == 6
     assert all(np.array_equal(now[track], done[track]) for track in done)
-
-
-def test_back_and_forth_encodes_all_each_time(place: Place) -> None:
-    place.song("1.wav", 1)
-    encoders(place, 1)
-    place.index(workers=1)
-    first = vectors(place)
-    for seed in (2, 1):
-        encoders(place, seed)
-        assert place.index(workers=1, upgrade=frozenset({"bands"})).updated == 1
-        assert heard(place) == 1
-    assert np.array_equal(*(found[next(iter(first))] for found in (first, vectors(place))))
 
 
 def test_what_cannot_be_made_again_is_not_given_up_by_accident(place: Place) -> None:

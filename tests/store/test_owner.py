@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -97,6 +98,7 @@ def test_reads_and_writes_go_on_during_an_optimisation(store, root):
     store.update([TrackUpdate("track-000001", {"title": "Renamed"})])
     assert store.delete(["track-000002", "track-000003", "no-such-track"]) == 2
     store.declare([FELT], [Field("mood", FieldType.KEYWORD)])
+    store.declare([replace(FELT, revision="r2")], replacing=["felt"])
     statistics = Statistics((1.0, 2.0), (3.0, 4.0), 5)
     store.set_statistics("felt", statistics)
     store.write([TrackRecord("felt-1", {"mood": "calm"}, {"felt": np.array([1, 2], np.float32)})])
