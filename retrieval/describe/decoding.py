@@ -23,7 +23,7 @@ _MIDDLE = 5.0
 """Of a change in the middle of a bar of four."""
 ACCENTS = 0.3
 """Weight of what accents say beside what chords say."""
-_SLIP = 15.0
+SLIP = 15.0
 """Cost of a bar that is cut short."""
 
 
@@ -62,7 +62,7 @@ def decoded(chances: Rows, accents: Rows, costs: Rows) -> tuple[Labels, Labels, 
         came = np.where(stay >= change, came, came[rows, choice][:, None])
         reached = np.maximum(stay, change)
         first = int(best[:].argmax())
-        slip = (best.flat[first] - _SLIP - costs)[:, None]
+        slip = (best.flat[first] - SLIP - costs)[:, None]
         back[step] = np.where(reached >= slip, came, first)
         best = np.maximum(reached, slip) + chances[step] + accents[step][:, None]
     state = int(best.argmax())
@@ -82,7 +82,7 @@ def posteriors(chances: Rows, accents: Rows, costs: Rows) -> Rows:
     """
     heard = np.exp(chances - chances.max(axis=1, keepdims=True))[:, None]
     heard = heard * np.exp(accents - accents.max(axis=1, keepdims=True))[:, :, None]
-    changed, slipped = np.exp(-costs)[:, None], np.exp(-_SLIP)
+    changed, slipped = np.exp(-costs)[:, None], np.exp(-SLIP)
     before = np.empty_like(heard)
     before[0] = heard[0] / heard[0].sum()
     for step in range(1, len(heard)):

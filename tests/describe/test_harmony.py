@@ -1,6 +1,7 @@
 """Key, chords and progressions of sounds that are known."""
 
 from functools import cache
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from retrieval.core.progressions import parse_progression, wanted_tokens
 from retrieval.core.series import Series
 from retrieval.describe.chords import CHORD_NAMES
+from retrieval.describe.decoding import SLIP, posteriors
 from retrieval.describe.protocol import Findings, Sound
 from retrieval.describe.registry import load
 from tests.describe.pieces import RATE, drumming, piece
@@ -91,6 +93,23 @@ def test_chords_and_what_follows_from_them_know_how_sure_they_are() -> None:
         assert np.all((sure.values >= 0.0) & (sure.values <= 1.0))
     assert plain.scalars["chords_confidence"] > 0.9  # type: ignore[operator]
     assert walk.scalars["chords_confidence"] < 0.8  # type: ignore[operator]
+
+
+def test_chances_of_chords_are_those_of_all_paths_through_them() -> None:
+    rng = np.random.default_rng(4)
+    steps, places, chords = 4, 2, 3
+    chances, accents = rng.normal(0, 2, (steps, chords)), rng.normal(0, 1, (steps, places))
+    costs = np.array([0.5, 2.0])
+    sums = np.zeros((steps, chords))
+    states = list(product(range(places), range(chords)))
+    for path in product(states, repeat=steps):
+        weight = np.exp(sum(accents[t, q] + chances[t, c] for t, (q, c) in enumerate(path)))
+        for (place, chord), (to, other) in pairwise(path):
+            follows = to == (place + 1) % places
+            change = np.exp(-costs[to])
+            weight *= follows * ((chord == other) + change) + np.exp(-SLIP) * change
+        sums[np.arange(steps), [chord for _, chord in path]] += weight
+    assert np.allclose(posteriors(chances, accents, costs), sums / sums.sum(axis=1)[:, None])
 
 
 def noisy(samples: Samples) -> Samples:
