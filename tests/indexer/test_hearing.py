@@ -79,7 +79,7 @@ def work(place: Place) -> list[str]:
 def test_what_is_heard_becomes_payload_and_nothing_is_encoded_for_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert place.index(descriptors=("heard",), spool_from=0).indexed == 2
+    assert place.index(descriptors=("heard",), workers=1, spool_from=0).indexed == 2
     assert work(place).count("prepare") == 4, "two windows each, once"
     assert heard(place, "sung.wav")["voice_heard"] == "vocal"
     assert 0.7 <= heard(place, "sung.wav")["voice_heard_confidence"] <= 1.0  # type: ignore[operator]
@@ -90,15 +90,15 @@ def test_what_is_heard_becomes_payload_and_nothing_is_encoded_for_it(
     ear, described = load("ear"), load_descriptor("heard")
     facts = describe_file(place.music / "sung.wav", [described], [ear], limits=Limits())  # type: ignore[list-item]
     assert heard(place, "sung.wav").items() <= facts.payload.items()
-    assert place.index(descriptors=("heard",)).unchanged == 2
+    assert place.index(descriptors=("heard",), workers=1).unchanged == 2
     assert work(place) == []
 
     before, tracks = heard(place, "sung.wav"), place.records()
     monkeypatch.setattr("retrieval.describe.heard._RULES", 99)
     place.encoders = [load("lexical")]
-    assert place.index(descriptors=("heard",)).unchanged == 2, "nobody listens"
+    assert place.index(descriptors=("heard",), workers=1).unchanged == 2, "nobody listens"
     place.encoders = [CountingEar(place.log.path), load("lexical")]
-    assert place.index(descriptors=("heard",)).updated == 2
+    assert place.index(descriptors=("heard",), workers=1).updated == 2
     assert work(place).count("forward") == 0, "no vector is made again"
     assert heard(place, "sung.wav") == before
     for old, new in zip(tracks, place.records(), strict=True):

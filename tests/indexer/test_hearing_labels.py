@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
 
 import numpy as np
@@ -13,6 +14,7 @@ from indexer.progress import Progress, Stage
 from indexer.tagging_file import SpaceFits, Tagging, load_tagging, tagging_path
 from indexer.tagging_standard import standard_labels
 from retrieval.core.payload import Payload
+from retrieval.describe.heard import MOODS
 from retrieval.encoders.registry import load
 from retrieval.encoders.zero_shot_calibration import LabelFit
 from tests.indexer.conftest import Place
@@ -29,6 +31,18 @@ class SpeaksOfMusic(BandsAndWords):
 
     def prepare_text(self, text: str) -> NDArray[np.float32]:
         return super().prepare_text(" ".join([text, *(WORDS[w] for w in WORDS if w in text)]))
+
+
+class HearsByItself(SpeaksOfMusic):
+    """The same vectors, and an ear that hears no voice in anything."""
+
+    attributes = ("music", "voice", *MOODS)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (HearsByItself, (self.space.name,))
+
+    def chances(self, heard: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        return np.array([[1.0, *(0.0,) * (len(MOODS) + 1)]] * len(heard))
 
 
 @pytest.fixture
@@ -51,7 +65,7 @@ def told(place: Place) -> dict[int, Payload]:
 def test_labels_are_measured_once_there_is_enough_and_tell_what_they_set_apart(
     shop: Place,
 ) -> None:
-    assert shop.index(descriptors=("heard",)).notes == ()
+    assert shop.index(descriptors=("heard",), workers=1).notes == ()
     assert not any(told(shop).values()), "too few tracks to measure anything on"
     for number in range(15, 20):
         tone(shop, number)
@@ -61,9 +75,9 @@ def test_labels_are_measured_once_there_is_enough_and_tell_what_they_set_apart(
         if now.stage is Stage.FINISH:
             stop.set()
 
-    assert shop.index(descriptors=("heard",), progress=press, stop=stop).interrupted
+    assert shop.index(descriptors=("heard",), workers=1, progress=press, stop=stop).interrupted
     assert not any(told(shop).values())
-    shop.index(descriptors=("heard",))
+    shop.index(descriptors=("heard",), workers=1)
     found = told(shop)
     for payload in (payload for number, payload in found.items() if number % 4 == 0):
         assert (payload["voice_heard"], payload["genre_heard"]) == ("vocal", ("metal",))
@@ -76,14 +90,18 @@ def test_labels_are_measured_once_there_is_enough_and_tell_what_they_set_apart(
 
     # Labels are kept as they are for new tracks, until the library has doubled.
     tone(shop, 24)
-    report = shop.index(descriptors=("heard",))
+    report = shop.index(descriptors=("heard",), workers=1)
     assert (report.indexed, report.unchanged) == (1, 20)
     assert told(shop)[24]["voice_heard"] == "vocal"
     assert {number: payload for number, payload in told(shop).items() if number < 20} == found
-    # Where no one asks for it, or an ear tells, labels are not asked.
-    tone(shop, 28)
-    shop.index()
-    assert told(shop)[28] == {}
+    # An encoder that can tell by itself has the last word, also once it is gone.
+    shop.encoders[0] = HearsByItself()
+    assert shop.index(descriptors=("heard",), workers=1).updated == 21
+    heard = {"voice_heard": "instrumental", "voice_heard_confidence": 1.0}
+    assert all(payload == heard for payload in told(shop).values())
+    shop.encoders[0] = SpeaksOfMusic()
+    assert shop.index(descriptors=("heard",), workers=1).unchanged == 21
+    assert all(payload == heard for payload in told(shop).values())
 
 
 def fits(*shares: float | None) -> Tagging:
