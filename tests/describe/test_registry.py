@@ -11,6 +11,8 @@ from retrieval.core.payload import STANDARD_FIELDS
 from retrieval.core.series import SERIES_NAME
 from retrieval.describe.protocol import Descriptor
 from retrieval.describe.registry import chosen, descriptions, load, load_all
+from tests.describe.pieces import RATE, piece
+from tests.describe.sounds import heard
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 CORE = load_all(chosen("core"))
@@ -47,6 +49,11 @@ def test_beside_every_estimate_stands_its_confidence() -> None:
         assert sure == (set() if one.name in MEASURED else told), one.name
         units = {field.name: field.description for field in one.fields if field.name in sure}
         assert all("0..1" in text for text in units.values()), units
+    sound = heard(piece("C G Am F", bars=16), RATE)
+    for one in loaded():
+        found = one.describe(sound).scalars
+        facts = {name for name in found if one.name not in MEASURED and "_conf" not in name}
+        assert {f"{name.removesuffix('_measured')}_confidence" for name in facts} <= set(found)
 
 
 def test_descriptors_are_what_their_lines_say_and_travel_to_workers() -> None:
