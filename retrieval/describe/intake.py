@@ -39,9 +39,11 @@ class Intake:
         if len(block):
             self._meter.push(block)
             self._frames += len(block)
-        mono = mono[: self._room]
-        self._room -= len(mono)
-        self._kept.append(mono)
+        kept = mono[: self._room]
+        if len(kept):
+            # A part of a block, however small, would keep all of it in memory.
+            self._kept.append(kept if len(kept) == len(mono) else kept.copy())
+            self._room -= len(kept)
 
     def finish(self, attributes: Attributes | None = None) -> Sound:
         """The sound, now that the track has ended.
