@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,9 +11,6 @@ from typing import Any
 import pytest
 
 from retrieval.encoders.clap import ClapEncoder
-
-# Before PyTorch is imported: threads that spin cost ten times the time on a busy machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Found, not imported: its import needs a network, unless it is made as in original.py.
 INSTALLED = find_spec("laion_clap") is not None

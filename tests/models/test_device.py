@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -211,4 +212,6 @@ def test_waiting_threads_sleep_and_what_mps_lacks_has_a_fallback(tmp_path: Path)
         "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'\n"
         "assert os.environ['PYTORCH_ENABLE_MPS_FALLBACK'] == '1'\n"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "nothing"], check=True)
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    arguments = [sys.executable, "-c", code, tmp_path / "nothing"]
+    subprocess.run(arguments, check=True, env=environment)

@@ -108,22 +108,29 @@ def directions(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(one / next(lengths) - two / next(lengths)).max())
 
 
-@pytest.mark.parametrize("model", [ClapEncoder, Clamp3Encoder])
-def test_a_restart_changes_nothing(model: Model, folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def elsewhere(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what another process makes of everything."""
     code = (
         "import sys, pathlib, numpy as np\n"
         "from tests.models import test_onnx as t\n"
-        "folder, name, to = sys.argv[1:]\n"
-        "encoder = t.load(getattr(t, name), pathlib.Path(folder), 'auto')\n"
-        "np.savez(to, **t.everything(encoder))\n"
+        "folder, to, *names = sys.argv[1:]\n"
+        "for name in names:\n"
+        "    encoder = t.load(getattr(t, name), pathlib.Path(folder), 'auto')\n"
+        "    np.savez(pathlib.Path(to) / f'{name}.npz', **t.everything(encoder))\n"
     )
-    out = tmp_path / "vectors.npz"
-    arguments = [folder, model.__name__, out]
+    out = tmp_path_factory.mktemp("elsewhere")
+    arguments = [folder, out, ClapEncoder.__name__, Clamp3Encoder.__name__]
     subprocess.run(
         [sys.executable, "-c", code, *arguments], check=True, cwd=Path(__file__).parents[2]
     )
+    return out
+
+
+@pytest.mark.parametrize("model", [ClapEncoder, Clamp3Encoder])
+def test_a_restart_changes_nothing(model: Model, folder: Path, elsewhere: Path) -> None:
     expected = everything(load(model, folder, "auto"))
-    with np.load(out) as found:
+    with np.load(elsewhere / f"{model.__name__}.npz") as found:
         for name, vectors in expected.items():
             assert np.abs(found[name] - vectors).max() <= 1e-6, name
 
