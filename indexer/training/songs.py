@@ -158,6 +158,11 @@ def fluid(fonts: tuple[str, ...], songs: Iterator[Song]) -> Iterator[Rendered]:
     band.close()
 
 
+def instrument(voice: Voice) -> str:
+    """What plays a voice on our own synthesiser."""
+    return "drums" if voice.timbre == "drums" else _OWN[TIMBRES[voice.timbre].family]
+
+
 def heard(song: Rendered) -> Sound:
     """A rendered song as descriptors hear it."""
     return hear(Audio(song.sound[:, None], song.rate, "wav", f"song {song.song.seed}"))
@@ -191,9 +196,8 @@ def drumming() -> Iterator[Rendered]:
 
 def _part(voice: Voice, beat: float) -> Part:
     drums = voice.timbre == "drums"
-    name = "drums" if drums else _OWN[TIMBRES[voice.timbre].family]
     return Part(
-        name,
+        instrument(voice),
         tuple(
             Note(
                 note.start / beat,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from retrieval.core.errors import PreconditionError
 from retrieval.core.payload import Field, FieldType
+from retrieval.describe.density import Activations, density
 from retrieval.describe.protocol import RATE, Findings, Series, SeriesField, Sound
 
 MODEL_SHA256 = "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec"
@@ -44,7 +45,7 @@ _BRIDGED = 11
 _EXTREME = 0.02
 """Share of all sounding time that may lie below or above the pitch range: a stray note is none."""
 
-Activations = NDArray[np.float32]
+Picture = NDArray[np.float32]
 _INPUT = "serving_default_input_2:0"
 _OUTPUTS = ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"]
 
@@ -63,7 +64,7 @@ class Notes:
     """Note density and pitch range, and the notes as a series."""
 
     name = "notes"
-    version = 2
+    version = 3
     fields = (
         Field("note_density", FieldType.FLOAT, "pitched notes that begin, per second, 0..50", True),
         Field("note_density_confidence", FieldType.FLOAT, "clearness of the notes, 0..1", True),
@@ -116,28 +117,30 @@ class Notes:
         """A pitch range only if there are any notes."""
         if not np.any(sound.samples):
             return Findings({})
-        times, sounding, onsets = self._activations(sound.samples)
-        starts, ends, pitches, strengths = transcribe(sounding, onsets)
+        activations = self.activations(sound.samples)
+        times = activations[0]
+        starts, ends, pitches, strengths = transcribe(*activations[1:])
         begin = times[starts]
         inside = begin < sound.seconds
         begin, pitches, strengths = begin[inside], pitches[inside], strengths[inside]
         finish = np.minimum(times[ends[inside]], sound.seconds)
         finish = np.maximum(finish, begin)
-        scalars: dict[str, Any] = {"note_density": round(len(begin) / sound.seconds, 3)}
+        clear = float(strengths.mean()) if len(begin) else 0.0
+        found, sure = density(sound, activations, len(begin) / sound.seconds, clear)
+        scalars: dict[str, Any] = {
+            "note_density": round(found, 3),
+            "note_density_confidence": round(sure, 3),
+        }
         if len(begin):
             low, high = _range(pitches, finish - begin)
-            confidence = round(float(strengths.mean()), 3)
-            scalars |= {"note_density_confidence": confidence, "pitch_low": low, "pitch_high": high}
             for name, pitch in (("pitch_low", low), ("pitch_high", high)):
-                clear = float(strengths[pitches == pitch].mean())
-                scalars[f"{name}_confidence"] = round(clear, 3)
+                sure = float(strengths[pitches == pitch].mean())
+                scalars |= {name: pitch, f"{name}_confidence": round(sure, 3)}
         notes = Series("notes", pitches.astype(np.uint8), times=begin, ends=finish)
         return Findings(scalars, (notes,))
 
-    def _activations(
-        self, samples: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], Activations, Activations]:
-        """Seconds of every frame, (n,), and how much each pitch sounds and begins, (n, 88).
+    def activations(self, samples: NDArray[np.float32]) -> Activations:
+        """What the model makes of samples at ``RATE``, of shape (n,).
 
         Windows overlap by twice the margin, which is cut off. Frame ``j`` of the window that
         begins at sample ``b`` is at ``b + 256 j``: the windows' step is no multiple of a frame.
@@ -161,7 +164,7 @@ class Notes:
 
 
 def transcribe(
-    sounding: Activations, onsets: Activations
+    sounding: Picture, onsets: Picture
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Notes from activations of shape (frames, 88).
 
