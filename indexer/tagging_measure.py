@@ -219,7 +219,8 @@ def _unable(
     else:
         message = (
             f"space {name!r} was filled with revision {info.spaces[name].revision}, and the "
-            f"encoder here is {encoders[name].space.revision}; use the weights it was made with"
+            f"encoder here is {encoders[name].space.revision}; bring it up to date with "
+            "`segue index --upgrade`, or use the weights it was made with"
         )
         reason = "REVISION_MISMATCH"
     return PreconditionError(message, reason=reason, metadata={"space": name[:80]})
