@@ -67,7 +67,7 @@ class Thresholds:
     music: float = 0.5
 
 
-SURE = Thresholds(vocal=0.7, instrumental=0.1, group=0.7, genre=0.6, mood=0.8)
+SURE = Thresholds(vocal=0.75, instrumental=0.1, group=0.75, genre=0.6, mood=0.75)
 
 
 class Heard:
