@@ -25,7 +25,13 @@ from tests.signals import encode, song, to_int16
 
 
 class Place:
-    """A folder of music, and a library that is indexed from it."""
+    """A folder of music, and a library that is indexed from it.
+
+    Attributes:
+        workers: Of each run. Starting a process takes longer than a short song.
+    """
+
+    workers = 1
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.music = folder / "music"
@@ -77,7 +83,7 @@ class Place:
         stop: Event | None = None,
         **options: object,
     ) -> IndexReport:
-        chosen = IndexOptions(**({"workers": 2} | options))  # type: ignore[arg-type]
+        chosen = IndexOptions(**({"workers": self.workers} | options))  # type: ignore[arg-type]
         report = index(
             paths or (self.music,),
             self.library,

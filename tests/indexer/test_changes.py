@@ -97,7 +97,7 @@ def test_duplicates_are_one_track(place: Place) -> None:
     (place.music / "a.flac").write_bytes(retag(bare, "flac", title="A"))
     # The same samples in another container: known by the decoded sound alone.
     (place.music / "c.wav").write_bytes(encode(sound, 16_000, "wav"))
-    report = place.index()
+    report = place.index(workers=2)
     assert (report.found, report.indexed, report.duplicates) == (3, 1, 2)
     (track,) = place.tracks()
     assert track.paths == tuple(str(place.music / name) for name in ("a.flac", "b.flac", "c.wav"))

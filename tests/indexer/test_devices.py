@@ -23,6 +23,11 @@ from tests.indexer.encoders import RawEncoder  # noqa: E402
 FILES = 12
 
 
+@pytest.fixture(autouse=True)
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Place, "workers", 2)
+
+
 def prepare(place: Place, **options: object) -> RawEncoder:
     encoder = RawEncoder(place.log.path, **options)  # type: ignore[arg-type]
     place.encoders = [place.encoders[1], encoder]

@@ -25,6 +25,11 @@ from tests.signals import encode, noise, sine, song, stereo
 WAV = encode(song(1, 3.0), format="wav")
 
 
+@pytest.fixture(autouse=True)
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Place, "workers", 2)
+
+
 def promise(samples: int) -> bytes:
     """A WAV header that promises more than the file holds."""
     size = samples * 4

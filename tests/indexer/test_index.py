@@ -16,6 +16,11 @@ from tests.indexer.conftest import Place
 from tests.indexer.encoders import BandsEncoder
 
 
+@pytest.fixture(autouse=True)
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Place, "workers", 2)
+
+
 def test_first_run_and_second_run(place: Place) -> None:
     place.song("Jazz/So What.flac", 1, title="So What", artist="Miles Davis", year=1959)
     place.song("Rock/02 untagged_song.WAV", 2, format="wav")
