@@ -59,7 +59,7 @@ class CutFinder:
         if self._recent:
             step = _step(self._recent[-1], look)
             if step > 0.5 * _STEP:
-                step = self._unless_flash(look, step)
+                step = self._unless_flash(look, _unless_exposure(self._recent[-1], look, step))
             self._times.append(time)
             self._steps.append(step)
         self._recent.append(look)
@@ -97,6 +97,17 @@ def _step(before: Look, after: Look) -> float:
     spread = 0.5 * float(before.grey.std() + after.grey.std())
     left = min(raw, optical_flow(before.grey, after.grey).unexplained)
     return left / (spread + _CONTRAST) + colour / _COLOUR
+
+
+def _unless_exposure(before: Look, after: Look, step: float) -> float:
+    """The step, or what is left of it where the same picture only got brighter or darker."""
+    spreads = float(before.grey.std()), float(after.grey.std())
+    if min(spreads) < _CONTRAST:
+        return step
+    gain = np.float32(spreads[0] / spreads[1])
+    level = (after.grey - after.grey.mean()) * gain + before.grey.mean()
+    same = Look(after.time, np.asarray(level, np.float32), after.cells * gain)
+    return min(step, _step(before, same))
 
 
 def _cells(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

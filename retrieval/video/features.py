@@ -26,7 +26,7 @@ __all__ = [
     "VideoSeries",
 ]
 
-FEATURE_SET = "segue-picture-1"
+FEATURE_SET = "segue-picture-2"
 """What ``retrieval.video`` measures; raise the number with any change that moves a value."""
 
 

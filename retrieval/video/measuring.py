@@ -18,9 +18,10 @@ from retrieval.video.clips import ClipDecoder
 from retrieval.video.colour import brightness, lightness_and_temperature
 from retrieval.video.cuts import CutFinder
 from retrieval.video.features import FEATURE_SET
-from retrieval.video.flow import Grey, difference, optical_flow
+from retrieval.video.flow import Grey, difference, halved, optical_flow
 from retrieval.video.frames import Frame
 from retrieval.video.limits import Sampling, VideoLimits
+from retrieval.video.transitions import TransitionFinder
 
 SAMPLING = Sampling(rate=30.0, short_side=90)
 MOTION_RATE = 8.0
@@ -71,6 +72,7 @@ class ClipMeter:
 
     def __init__(self) -> None:
         self._finder = CutFinder()
+        self._transitions = TransitionFinder()
         self._last: tuple[float, Grey] | None = None
         self._next = 0.0
         # Start, end, motion, energy.
@@ -83,7 +85,9 @@ class ClipMeter:
         grey = brightness(frame.pixels)
         self._finder.show(frame.time, frame.pixels, grey)
         if frame.time < self._next:
+            self._transitions.glance(frame.time, grey)
             return
+        self._transitions.show(frame.time, halved(grey))
         self._next = (math.floor(frame.time * MOTION_RATE + 1e-3) + 1) / MOTION_RATE - 1e-3
         # Every other pixel tells the mean colour as well as all of them.
         self._colours.append((frame.time, *lightness_and_temperature(frame.pixels[::2, ::2])))
@@ -99,7 +103,7 @@ class ClipMeter:
             duration: Seconds from the first frame to the end of the last.
             partial: Whether some were missing.
         """
-        cuts = self._finder.cuts()
+        cuts = self._transitions.with_cuts(self._finder.cuts())
         pairs = np.asarray(self._pairs, dtype=np.float64).reshape(-1, 4)
         # What lies on both sides of a cut is no motion.
         across = np.searchsorted(cuts, pairs[:, 0], "right") != np.searchsorted(

@@ -155,7 +155,7 @@ def padded(data: bytes, size: int) -> bytes:
 
 
 KNOWN = VideoFeatures(
-    (50.0,) * 11, (Source.GIVEN,) * 6 + (Source.UNAVAILABLE,) * 5, "segue-picture-1"
+    (50.0,) * 11, (Source.GIVEN,) * 6 + (Source.UNAVAILABLE,) * 5, "segue-picture-2"
 )
 ASKED = {
     "predicted": VideoQuery(VALUES),
