@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-from install import works
-
-
-@contextmanager
-def environment(venv: Path) -> Iterator[list[str]]:
-    """Make it, or take it as it is, and give the command of its pip, locked against other makes."""
-    with Path(f"{venv}.lock").open("w") as lock:
-        # Held until this process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        python = venv / "bin" / "python"
-        if not works(python):
-            print(f"Making {venv} with Python {sys.version.split()[0]}", flush=True)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-        yield [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
 def install(

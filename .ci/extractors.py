@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from apart import environment, install, without_libraries
+from apart import install, without_libraries
+from install import environment
 
 NEEDED = [
     *("resampy==0.4.3", "tqdm", "julius==0.2.8", "six==1.17.0", "einops==0.8.2"),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from apart import environment, install, without_libraries
+from apart import install, without_libraries
+from install import environment
 
 # NumPy as laion-clap demands it; everything else as Segue has it.
 PINS = ["numpy==1.26.4"]
