@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 from retrieval.cli.asking import is_deaf
 from retrieval.cli.child_service import ChildService
 from retrieval.client import Client
 from retrieval.settings import DEFAULT_ENCODERS
-from tests.cli.conftest import TITLES, Segue, make_music
+from tests.cli.conftest import TITLES, Music, Segue
 from tests.cli.test_process import on_terminal
 
 DEFAULT = {"SEGUE_ENCODERS": DEFAULT_ENCODERS}
@@ -17,11 +19,12 @@ def titles(answer):
     return [hit["title"] for hit in answer["hits"]]
 
 
-def test_an_older_library_learns_to_hear(tmp_path):
-    made = make_music(tmp_path)
+def test_an_older_library_learns_to_hear(music, tmp_path):
     # Made when words were compared with words only.
-    index = ("index", made.folder, "--metadata", tmp_path / "catalogue.csv", "--workers", 1)
-    assert Segue("--data", made.data).json(*index)["indexed"] == len(TITLES)
+    made = Music(music.folder, tmp_path / "data")
+    shutil.copytree(music.data, made.data)
+    catalogue = music.folder.parent / "catalogue.csv"
+    index = ("index", made.folder, "--metadata", catalogue, "--workers", 1)
     code, seen = on_terminal("search", "blue", "--data", made.data, columns=200, **DEFAULT)
     assert code == 0
     assert "Blue Moon" in seen
