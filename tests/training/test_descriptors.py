@@ -31,6 +31,7 @@ def test_the_file_has_the_tables_that_are_used() -> None:
         "accents_usual": (3,),
         "chords": (2, 2, 12),
         "chord_modes": (2,),
+        "chord_odds": (2,),
         "no_chord": (2,),
         "levels": (24,),
         "keys": (40, 2),
