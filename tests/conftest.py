@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and
 # interrupts: a disposition to ignore is inherited, a handler is not.
@@ -13,3 +15,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # As encoders set it: before PyTorch is imported, which tests do themselves. Threads that spin while
 # they wait take the processors from the tests beside them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Encoders that tests make without naming a folder keep what they know of models in the user's own.
+# Workers of one run share the first process's.
+_OWN = "PYTEST_XDIST_WORKER" not in os.environ
+if _OWN:
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="segue-tests-")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder that stands for the user's."""
+    if _OWN:
+        shutil.rmtree(os.environ["XDG_DATA_HOME"], ignore_errors=True)
