@@ -6,6 +6,12 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.folders import fast
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and
 # interrupts: a disposition to ignore is inherited, a handler is not.
@@ -27,3 +33,11 @@ def pytest_unconfigure() -> None:
     """Remove the folder that stands for the user's."""
     if _OWN:
         shutil.rmtree(os.environ["XDG_DATA_HOME"], ignore_errors=True)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of this test alone, gone after it."""
+    folder = Path(tempfile.mkdtemp(prefix="segue-test-", dir=fast()))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

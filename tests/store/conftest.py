@@ -1,8 +1,4 @@
-"""Stores under test keep their files in memory where the system has such a place.
-
-An embedded library is some thousand small files; on a busy disk their syncs, which no test here
-looks at, would take most of the time.
-"""
+"""Every store under test, empty or filled."""
 
 from __future__ import annotations
 
@@ -13,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from retrieval.core.spaces import Level
+from tests.folders import fast
 from tests.store.factories import FACTORIES
 from tests.store.library import FIELDS, SPACES, TRACKS, record
 from tests.store.oracle import OracleStore
 
 pytest.register_assert_rewrite("tests.store.agreement")
-
-MEMORY = Path("/dev/shm")
-ROOM = 4 << 30
 
 
 class Folders:
@@ -35,17 +29,9 @@ class Folders:
 
 @pytest.fixture(scope="session")
 def tmp_path_factory():
-    spacious = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-    root = Path(tempfile.mkdtemp(prefix="segue-tests-", dir=MEMORY if spacious else None))
+    root = Path(tempfile.mkdtemp(prefix="segue-tests-", dir=fast()))
     yield Folders(root)
     shutil.rmtree(root, ignore_errors=True)
-
-
-@pytest.fixture
-def tmp_path(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("test")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", params=sorted(FACTORIES))
