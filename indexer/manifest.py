@@ -14,10 +14,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from indexer.rows import FileRow, TrackRow, dump, parse
+from retrieval.core.closing import Closing
 from retrieval.core.errors import StoreError
 
 SCHEMA_VERSION = 1
@@ -82,7 +81,7 @@ def manifest_path(folder: Path, library_id: str) -> Path:
     return folder / f"manifest-{digest}.sqlite"
 
 
-class RunLock:
+class RunLock(Closing):
     """Keeps a second run off a manifest; a context manager, released however the process ends."""
 
     def __init__(self, path: Path) -> None:
@@ -102,15 +101,8 @@ class RunLock:
                 metadata={"manifest": str(path)},
             ) from error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let another run have the manifest."""
         self._file.close()
 
 

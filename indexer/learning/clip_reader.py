@@ -6,13 +6,13 @@ import hashlib
 import io
 import threading
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from indexer.features_npy import replace_file
 from indexer.learning.clips import Clip, read_clip
 from indexer.learning.watching import Watch, check, tell
+from retrieval.core.closing import Closing
 from retrieval.core.errors import InvalidInputError
 from retrieval.core.video import VideoFeatures
 from retrieval.video.clips import ClipDecoder
@@ -27,7 +27,7 @@ STORE = ".clips"
 _DOING = "reading clips"
 
 
-class ClipReader:
+class ClipReader(Closing):
     """Reads the clips that a table names. A context manager."""
 
     def __init__(
@@ -51,15 +51,8 @@ class ClipReader:
         self._watch, self._stop = watch, stop or threading.Event()
         self._decoder = ClipDecoder()
 
-    def __enter__(self) -> ClipReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process that decodes."""
         self._decoder.close()
 
     def tell(self, done: int, total: int) -> None:
